@@ -1,0 +1,68 @@
+//! The nouns that travel: compressed access units, decoded frames, and the memory they live in.
+//! Knows nothing of where they come from or go to.
+
+mod answer;
+mod color;
+mod memo;
+mod pool;
+mod region;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+pub use answer::{AskError, ClassScore, Detection, Tensor};
+pub use color::{Color, Matrix};
+pub use memo::Memo;
+pub use pool::{Planes, Pool};
+pub use region::Region;
+
+/// One coded picture as the camera sent it: the NAL units that share a presentation time.
+#[derive(Debug, Clone)]
+pub struct AccessUnit {
+    /// Annex-B bytes (ITU-T H.264 annex B): NAL units led by 4-byte start codes. A key unit carries its
+    /// parameter sets.
+    pub data: Bytes,
+    /// Presentation time in microseconds since the stream's first shown picture; never negative.
+    pub pts_us: i64,
+    /// When it was received or, for a recording, is taken to have been captured: microseconds since
+    /// 1970-01-01T00:00:00Z.
+    pub captured_at_us: i64,
+    /// Whether decoding can start here (an IDR picture).
+    pub key: bool,
+    /// Whether other pictures are predicted from it (`nal_ref_idc` is not 0). One that is not may be left
+    /// undecoded without harm.
+    pub reference: bool,
+    /// Whether units before this one were lost or belong to an earlier session: the decoder starts anew.
+    pub discontinuity: bool,
+}
+
+/// One decoded picture. Shared, never changed; its planes go back to the pool when the last holder drops it.
+pub struct Frame {
+    /// Who took it: the camera's name in the app, with `#N` behind it for its N-th further stream.
+    pub camera: Arc<str>,
+    /// Number in its stream from 0, counting decoded pictures in display order.
+    pub sequence: u64,
+    /// Presentation time, microseconds since the stream's first picture.
+    pub media_time_us: i64,
+    /// Microseconds since 1970-01-01T00:00:00Z.
+    pub captured_at_us: i64,
+    /// Pixels: planar YUV 4:2:0, 8 bits, cropped to what is shown.
+    pub planes: Planes,
+    /// How Y, U and V become red, green and blue.
+    pub color: Color,
+    /// What has been computed from this frame already.
+    pub memo: Memo,
+}
+
+impl Frame {
+    /// Width in pixels, as shown.
+    pub fn width(&self) -> u32 {
+        self.planes.width()
+    }
+
+    /// Height in pixels, as shown.
+    pub fn height(&self) -> u32 {
+        self.planes.height()
+    }
+}
