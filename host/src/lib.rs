@@ -7,5 +7,9 @@
 
 /// Errors, time, stopping, meters: free to all.
 pub mod base;
+/// What plugins said, stamped by the host.
+pub mod event;
 /// The nouns that travel: access units, frames, pixels, and what models answer about them.
 pub mod frame;
+/// Untrusted code: one thread and one store a plugin, limits enforced.
+pub mod plugin;

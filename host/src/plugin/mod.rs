@@ -1,0 +1,93 @@
+//! Runs plugins. Owns the engine, their limits and their faults. Knows nothing of cameras or sinks: frames
+//! come in, events and marks go out, and models are asked through [`Models`].
+
+mod bindings;
+mod engine;
+mod fault;
+mod guest;
+mod instance;
+mod limits;
+mod supervisor;
+mod wasi;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+pub use bindings::transom::app::models::{ClassScore, Detection, ModelError, Tensor};
+pub use bindings::{Camera, ModelInfo, Param, ParamValue};
+pub use engine::{Engine, Program};
+pub use fault::{Fault, FaultKind};
+pub use limits::Limits;
+pub use supervisor::{Call, Plugin, PluginReport};
+
+use crate::base::{Clock, Notices};
+use crate::event::{Event, Mark};
+use crate::frame::{Frame, Region};
+
+/// The models one plugin may ask, in the order of [`Setup::models`]. Calls may take long; that time is not
+/// counted against the plugin's deadline.
+pub trait Models: Send + Sync {
+    /// Things found; see `models.wit`.
+    ///
+    /// # Errors
+    /// What the plugin is told.
+    fn detect(
+        &self,
+        model: usize,
+        frame: &Frame,
+        region: Option<Region>,
+        min_score: Option<f32>,
+    ) -> Result<Vec<Detection>, ModelError>;
+
+    /// The `top` most likely classes.
+    ///
+    /// # Errors
+    /// What the plugin is told.
+    fn classify(
+        &self,
+        model: usize,
+        frame: &Frame,
+        region: Option<Region>,
+        top: u32,
+    ) -> Result<Vec<ClassScore>, ModelError>;
+
+    /// The output tensors.
+    ///
+    /// # Errors
+    /// What the plugin is told.
+    fn infer(&self, model: usize, frame: &Frame, region: Option<Region>) -> Result<Vec<Tensor>, ModelError>;
+}
+
+/// All a plugin is given.
+#[derive(Clone)]
+pub struct Setup {
+    /// The app it belongs to.
+    pub app: Arc<str>,
+    /// Its name in the app.
+    pub name: Arc<str>,
+    /// Its params with their values.
+    pub params: Vec<Param>,
+    /// The streams it will see frames of.
+    pub cameras: Vec<Camera>,
+    /// The models it may ask.
+    pub models: Vec<ModelInfo>,
+    /// Who answers for them.
+    pub ask: Arc<dyn Models>,
+    /// What it may use.
+    pub limits: Limits,
+    /// Whether anyone looks at the output video; where nobody does, marks are not kept.
+    pub watched: Arc<AtomicBool>,
+    /// Time.
+    pub clock: Clock,
+    /// Where its log lines go.
+    pub notices: Notices,
+}
+
+/// What a plugin said during one call.
+#[derive(Debug, Default)]
+pub struct Said {
+    /// In the order published.
+    pub events: Vec<Event>,
+    /// In the order drawn.
+    pub marks: Vec<Mark>,
+}
