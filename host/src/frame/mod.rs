@@ -3,6 +3,7 @@
 
 mod answer;
 mod color;
+mod convert;
 mod memo;
 mod pool;
 mod region;
@@ -13,6 +14,11 @@ use bytes::Bytes;
 
 pub use answer::{AskError, ClassScore, Detection, Tensor};
 pub use color::{Color, Matrix};
+pub(crate) use convert::rows;
+pub use convert::{
+    Fit, MAX_BYTES, MAX_SIDE, PAD, Picture, PictureError, PixelFormat, PixelRect, Placement, Shape, jpeg,
+    picture,
+};
 pub use memo::Memo;
 pub use pool::{Planes, Pool};
 pub use region::Region;
