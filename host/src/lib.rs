@@ -7,5 +7,9 @@
 
 /// Errors, time, stopping, meters: free to all.
 pub mod base;
+/// Where video enters: RTSP cameras, MP4 recordings, bare H.264 streams.
+pub mod camera;
+/// Compressed access units become pictures.
+pub mod decoder;
 /// The nouns that travel: access units, frames, pixels, and what models answer about them.
 pub mod frame;
