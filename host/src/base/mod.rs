@@ -4,10 +4,12 @@ mod clock;
 mod error;
 mod meter;
 mod notice;
+mod secret;
 mod shutdown;
 
 pub use clock::{Clock, thread_cpu};
 pub use error::{Error, Kind, Result};
 pub use meter::{Meter, MeterReport};
 pub use notice::{Notice, Notices};
+pub use secret::Secret;
 pub use shutdown::Shutdown;

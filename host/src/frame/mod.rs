@@ -3,7 +3,11 @@
 
 mod answer;
 mod color;
+<<<<<<< HEAD
 mod convert;
+=======
+pub mod h264;
+>>>>>>> camera
 mod memo;
 mod pool;
 mod region;
@@ -29,7 +33,8 @@ pub struct AccessUnit {
     /// Annex-B bytes (ITU-T H.264 annex B): NAL units led by 4-byte start codes. A key unit carries its
     /// parameter sets.
     pub data: Bytes,
-    /// Presentation time in microseconds since the stream's first shown picture; never negative.
+    /// Presentation time in microseconds since the stream's first shown picture; negative only where
+    /// `shown` is false.
     pub pts_us: i64,
     /// When it was received or, for a recording, is taken to have been captured: microseconds since
     /// 1970-01-01T00:00:00Z.
@@ -39,6 +44,9 @@ pub struct AccessUnit {
     /// Whether other pictures are predicted from it (`nal_ref_idc` is not 0). One that is not may be left
     /// undecoded without harm.
     pub reference: bool,
+    /// Whether it is to be seen. A recording's edit list cuts pictures off that others are predicted from:
+    /// those are decoded and then dropped.
+    pub shown: bool,
     /// Whether units before this one were lost or belong to an earlier session: the decoder starts anew.
     pub discontinuity: bool,
 }

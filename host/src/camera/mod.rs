@@ -1,0 +1,126 @@
+//! Where video enters: RTSP cameras, MP4 recordings, bare H.264 streams.
+//!
+//! A [`Source`] gives access units in decoding order with the time each is to be shown. It knows nothing of
+//! pixels, nor of who reads them; it does not pace recordings.
+
+mod boxes;
+mod health;
+mod location;
+mod mp4;
+mod samples;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::base::{Clock, Error, Notices, Result, Secret, Shutdown};
+use crate::frame::AccessUnit;
+use crate::frame::h264::{Delay, Stream};
+
+pub use health::{Health, HealthReport};
+pub use location::split_credentials;
+
+/// What a camera is opened with.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// `rtsp://…` without credentials, or a path.
+    pub location: String,
+    /// The camera's user name, where it asks for one.
+    pub username: Option<String>,
+    /// The camera's password.
+    pub password: Option<Secret>,
+}
+
+/// Where access units come from.
+pub trait Source: Send {
+    /// What is known of the stream.
+    fn info(&self) -> &StreamInfo;
+
+    /// The counters of this source, readable from any thread while it runs.
+    fn health(&self) -> Arc<Health>;
+
+    /// The next access unit in decoding order; blocks until there is one. `None`: the recording ended or
+    /// stopping was asked for.
+    ///
+    /// # Errors
+    /// Where the source can give no more; what can be got over (a camera that went away) is waited out
+    /// instead, with a notice.
+    fn next(&mut self) -> Result<Option<AccessUnit>>;
+}
+
+/// What a source says about its stream before the first unit.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StreamInfo {
+    /// A camera, whose pictures do not wait; not a recording.
+    pub live: bool,
+    /// `mp4`, `annexb` or `rtsp`.
+    pub container: &'static str,
+    /// `h264`.
+    pub codec: &'static str,
+    /// The profile's name (ITU-T H.264 annex A).
+    pub profile: &'static str,
+    /// The level, times ten: 31 is level 3.1.
+    pub level: u8,
+    /// Width in pixels, as shown.
+    pub width: u32,
+    /// Height in pixels, as shown.
+    pub height: u32,
+    /// Pixel format in ffmpeg's words, such as `yuv420p`.
+    pub pixel_format: String,
+    /// Whether pictures may be coded as two fields.
+    pub interlaced: bool,
+    /// Whether pictures are shown in another order than they come; `None` where the stream leaves it open.
+    pub reorders: Option<bool>,
+    /// Pictures a second: a recording's mean, or what a camera claims.
+    pub fps: Option<f64>,
+    /// How long a recording is.
+    pub duration_us: Option<i64>,
+    /// Pictures a recording shows.
+    pub pictures: Option<u64>,
+}
+
+impl StreamInfo {
+    fn new(container: &'static str, live: bool, stream: &Stream) -> Self {
+        Self {
+            live,
+            container,
+            codec: "h264",
+            profile: stream.profile,
+            level: stream.level,
+            width: stream.width,
+            height: stream.height,
+            pixel_format: stream.pixel_format.clone(),
+            interlaced: stream.interlaced,
+            reorders: match stream.delay {
+                Delay::Pictures(pictures) => Some(pictures > 0),
+                Delay::Unstated { .. } => None,
+            },
+            fps: stream.fps,
+            duration_us: None,
+            pictures: None,
+        }
+    }
+}
+
+/// Opens a camera or a recording.
+///
+/// # Errors
+/// Where it is not there, cannot be read, or carries no H.264 video; the message says which and what to do.
+/// A camera's first connection must succeed; later ones are tried until they do.
+pub fn open(
+    options: &Options,
+    clock: Clock,
+    shutdown: &Shutdown,
+    notices: &Notices,
+) -> Result<Box<dyn Source>> {
+    let location = options.location.as_str();
+    if let Some((scheme, _)) = location.split_once("://") {
+        return Err(Error::source(format!(
+            "`{location}`: `{scheme}` is not a way video is read; give an `rtsp://` URL or a file"
+        )));
+    }
+    let path = Path::new(location);
+    let _ = shutdown;
+    Ok(Box::new(mp4::Recording::open(path, clock, notices.clone())?))
+}
