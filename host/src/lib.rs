@@ -9,3 +9,5 @@
 pub mod base;
 /// The nouns that travel: access units, frames, pixels, and what models answer about them.
 pub mod frame;
+/// What was written in `app.toml` and `deploy.toml`, and what it means.
+pub mod manifest;

@@ -1,13 +1,15 @@
-//! What every room may use: errors, time, stopping, meters. Knows nothing of video or plugins.
+//! What every room may use: errors, secrets, time, stopping, meters. Knows nothing of video or plugins.
 
 mod clock;
 mod error;
 mod meter;
 mod notice;
+mod secret;
 mod shutdown;
 
 pub use clock::{Clock, thread_cpu};
 pub use error::{Error, Kind, Result};
 pub use meter::{Meter, MeterReport};
 pub use notice::{Notice, Notices};
+pub use secret::Secret;
 pub use shutdown::Shutdown;
