@@ -1,4 +1,4 @@
-//! What every room may use: errors, time, stopping, meters. Knows nothing of video or plugins.
+//! What every room may use: errors, secrets, time, stopping, meters. Knows nothing of video or plugins.
 
 mod clock;
 mod error;

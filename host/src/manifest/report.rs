@@ -1,0 +1,165 @@
+//! Mistakes, collected and put into words: `file:line:column: what; remedy`.
+
+use std::fmt::Write as _;
+
+use crate::base::{Error, Kind};
+
+/// More lines than this help nobody, and a hostile file could have a hundred thousand.
+const MAX_LINES: usize = 50;
+/// Longer names are not compared (the distance costs the product of the lengths) and values not quoted whole.
+const MAX_WORD_CHARS: usize = 64;
+
+/// A file that took part, by its place in the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct FileId(usize);
+
+/// Where a mistake is. In the order lines are printed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    /// A byte of a file; none: the file as a whole.
+    File(FileId, Option<usize>),
+    /// An option of the command line, such as `--param threshold`.
+    Flag(String),
+}
+
+struct File {
+    /// Its path as the reader knows it.
+    shown: String,
+    text: String,
+}
+
+/// Every mistake so far.
+#[derive(Default)]
+pub(super) struct Report {
+    files: Vec<File>,
+    mistakes: Vec<(Place, String)>,
+}
+
+impl Report {
+    /// Takes in a file, so that mistakes can be placed in it.
+    pub(super) fn add_file(&mut self, shown: String, text: String) -> FileId {
+        self.files.push(File { shown, text });
+        FileId(self.files.len() - 1)
+    }
+
+    /// Notes a mistake at the byte `at` of `file`.
+    pub(super) fn at(&mut self, file: FileId, at: usize, what: impl Into<String>) {
+        self.mistakes.push((Place::File(file, Some(at)), what.into()));
+    }
+
+    /// Notes a mistake of `file` as a whole.
+    pub(super) fn whole(&mut self, file: FileId, what: impl Into<String>) {
+        self.mistakes.push((Place::File(file, None), what.into()));
+    }
+
+    /// Notes a mistake of the command line, `flag` as the owner gave it.
+    pub(super) fn flag(&mut self, flag: impl Into<String>, what: impl Into<String>) {
+        self.mistakes.push((Place::Flag(flag.into()), what.into()));
+    }
+
+    /// Nothing, or all mistakes as one error: by file, then in the order of the file.
+    pub(super) fn finish(mut self) -> Result<(), Error> {
+        if self.mistakes.is_empty() {
+            return Ok(());
+        }
+        let kind = if self.mistakes.iter().all(|(place, _)| matches!(place, Place::Flag(_))) {
+            Kind::Usage
+        } else {
+            Kind::Manifest
+        };
+        self.mistakes.sort();
+        self.mistakes.dedup();
+        let mut lines = Vec::new();
+        for (place, what) in self.mistakes.iter().take(MAX_LINES) {
+            lines.push(match place {
+                Place::File(file, None) => format!("{}: {what}", self.files[file.0].shown),
+                Place::File(file, Some(at)) => {
+                    let file = &self.files[file.0];
+                    let (line, column) = position(&file.text, *at);
+                    format!("{}:{line}:{column}: {what}", file.shown)
+                }
+                Place::Flag(flag) => format!("{flag}: {what}"),
+            });
+        }
+        if self.mistakes.len() > MAX_LINES {
+            lines.push(format!("and {} more", self.mistakes.len() - MAX_LINES));
+        }
+        Err(Error::new(kind, lines.join("\n")))
+    }
+}
+
+/// Line and column of the byte `at`, from 1, columns in characters as editors count them.
+pub(super) fn position(text: &str, at: usize) -> (usize, usize) {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    let before = &text[..at];
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+}
+
+/// A value in backticks: one line, no control characters (a manifest is a stranger's text on the owner's
+/// terminal), not too long.
+pub(super) fn quoted(value: &str) -> String {
+    let mut shown = String::from("`");
+    for (index, c) in value.chars().enumerate() {
+        if index == MAX_WORD_CHARS {
+            shown.push('…');
+            break;
+        }
+        // Beyond control characters, those that reorder or hide text: bidirectional marks, zero widths.
+        let hides = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        if c.is_control() || hides {
+            let _ = write!(shown, "{}", c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown.push('`');
+    shown
+}
+
+/// `` `a`, `b` and `c` ``, joined by `word`; at most eight of them.
+pub(super) fn list<'a>(names: impl IntoIterator<Item = &'a str>, word: &str) -> String {
+    const SHOWN: usize = 8;
+    let mut names: Vec<String> = names.into_iter().map(quoted).collect();
+    if names.len() > SHOWN {
+        let more = names.len() - SHOWN;
+        names.truncate(SHOWN);
+        return format!("{} and {more} more", names.join(", "));
+    }
+    match names.split_last() {
+        None => String::new(),
+        Some((only, [])) => only.clone(),
+        Some((last, rest)) => format!("{} {word} {last}", rest.join(", ")),
+    }
+}
+
+/// The known name that was probably meant.
+pub(super) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if wrong.chars().count() > MAX_WORD_CHARS {
+        return None;
+    }
+    let mut best: Option<(f64, &str)> = None;
+    for name in known {
+        if name.chars().count() > MAX_WORD_CHARS {
+            continue;
+        }
+        let likeness = strsim::normalized_damerau_levenshtein(wrong, name);
+        if best.is_none_or(|(other, _)| likeness > other) {
+            best = Some((likeness, name));
+        }
+    }
+    // Under a half the two have less in common than not: `ports` and `params`.
+    best.filter(|(likeness, _)| *likeness >= 0.5).map(|(_, name)| name)
+}
+
+/// What there is in place of `wrong`, as a remedy: the nearest name, else all of them.
+pub(super) fn instead(owner: &str, wrong: &str, known: &[&str]) -> String {
+    match nearest(wrong, known.iter().copied()) {
+        Some(name) => format!("{owner} has {}", quoted(name)),
+        None if known.is_empty() => format!("{owner} has none"),
+        None => format!("{owner} has {}", list(known.iter().copied(), "and")),
+    }
+}
