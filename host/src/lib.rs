@@ -9,3 +9,5 @@
 pub mod base;
 /// The nouns that travel: access units, frames, pixels, and what models answer about them.
 pub mod frame;
+/// What is on a frame: models that find things, classify, or give raw tensors.
+pub mod model;
