@@ -167,13 +167,12 @@ pub fn picture(frame: &Frame, region: Option<Region>, shape: Shape) -> Result<Ar
 /// tensors are planes anyway.
 pub(crate) fn rows(
     frame: &Frame,
-    region: Option<Region>,
+    rect: PixelRect,
     shape: Shape,
     pad: u8,
     take: &mut dyn FnMut(usize, [&[u8]; 3]),
 ) -> Result<Placement, PictureError> {
     shape.check()?;
-    let rect = PixelRect::of(frame, region)?;
     Ok(draw(frame, rect, shape, true, pad, take))
 }
 
