@@ -1,2 +1,5 @@
-//! The `transom` command.
-fn main() {}
+//! The `transom` command: arguments in, exit code out.
+
+fn main() -> std::process::ExitCode {
+    transom::cli::main()
+}

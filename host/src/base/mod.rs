@@ -7,7 +7,7 @@ mod notice;
 mod secret;
 mod shutdown;
 
-pub use clock::{Clock, thread_cpu};
+pub use clock::{Clock, process_cpu, thread_cpu};
 pub use error::{Error, Kind, Result};
 pub use meter::{Meter, MeterReport};
 pub use notice::{Notice, Notices};

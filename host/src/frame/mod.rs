@@ -3,16 +3,11 @@
 
 mod answer;
 mod color;
-<<<<<<< HEAD
 mod convert;
-=======
 pub mod h264;
->>>>>>> camera
 mod memo;
 mod pool;
 mod region;
-
-use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -53,9 +48,7 @@ pub struct AccessUnit {
 
 /// One decoded picture. Shared, never changed; its planes go back to the pool when the last holder drops it.
 pub struct Frame {
-    /// Who took it: the camera's name in the app, with `#N` behind it for its N-th further stream.
-    pub camera: Arc<str>,
-    /// Number in its stream from 0, counting decoded pictures in display order.
+    /// Number in its stream from 0, in display order, counting pictures whether decoded or not.
     pub sequence: u64,
     /// Presentation time, microseconds since the stream's first picture.
     pub media_time_us: i64,

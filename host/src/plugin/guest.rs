@@ -13,8 +13,8 @@ use super::bindings::transom::app::models::{ClassScore, Detection, ModelError, T
 use super::bindings::transom::app::{events, log, marks, metrics, models};
 use super::limits::MemoryMeter;
 use super::wasi::Lines;
-use super::{Limits, Said, Setup};
-use crate::base::{Clock, Notice};
+use super::{Limits, Said, Setup, stream_name};
+use crate::base::{Clock, Notice, thread_cpu};
 use crate::event::{self, Event, Mark, Object};
 use crate::frame::{self, Frame};
 
@@ -36,10 +36,12 @@ const LONGEST_LOG: usize = 4096;
 const MOST_HANDLES: usize = 1_000;
 
 /// A frame as the plugin's handle stands for it.
-pub(crate) struct FrameHandle(pub(super) Arc<Frame>);
+#[allow(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct FrameHandle(pub(super) Arc<Frame>);
 
 /// A model the plugin opened: its index in [`Setup::models`].
-pub(crate) struct ModelHandle(usize);
+#[allow(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct ModelHandle(usize);
 
 /// Time of the present call.
 pub(super) struct Budget {
@@ -48,6 +50,8 @@ pub(super) struct Budget {
     started: Duration,
     /// Spent in the host on models, which is not the plugin's fault.
     waited: Duration,
+    /// CPU time of that on this thread.
+    waited_cpu: Duration,
 }
 
 impl Budget {
@@ -59,6 +63,11 @@ impl Budget {
     /// Own time used in the present call.
     fn used(&self) -> Duration {
         self.clock.now().saturating_sub(self.started).saturating_sub(self.waited)
+    }
+
+    /// Wall and CPU time of the present call that went to models.
+    pub(super) fn waited(&self) -> (Duration, Duration) {
+        (self.waited, self.waited_cpu)
     }
 
     pub(super) fn is_spent(&self) -> bool {
@@ -92,6 +101,8 @@ pub(super) struct Guest {
     pub(super) said: Said,
     pub(super) dropped: Dropped,
     pub(super) metrics: BTreeMap<String, f64>,
+    /// Names of the streams, by the index the plugin knows them under.
+    pub(super) streams: Vec<Arc<str>>,
     setup: Arc<Setup>,
 }
 
@@ -115,11 +126,13 @@ impl Guest {
                 deadline: setup.limits.deadline,
                 started: setup.clock.now(),
                 waited: Duration::ZERO,
+                waited_cpu: Duration::ZERO,
             },
             present: None,
             said: Said::default(),
             dropped: Dropped::default(),
             metrics: BTreeMap::new(),
+            streams: setup.cameras.iter().map(stream_name).collect(),
             setup,
         }
     }
@@ -133,6 +146,7 @@ impl Guest {
         self.budget.deadline = deadline;
         self.budget.started = self.setup.clock.now();
         self.budget.waited = Duration::ZERO;
+        self.budget.waited_cpu = Duration::ZERO;
     }
 
     pub(super) fn lend(&mut self, frame: &Arc<Frame>) -> wasmtime::Result<Resource<FrameHandle>> {
@@ -153,8 +167,9 @@ impl Guest {
     ) -> wasmtime::Result<Result<T, ModelError>> {
         let index = self.table.get(model)?.0;
         let frame = Arc::clone(&self.table.get(frame)?.0);
-        let asked = self.setup.clock.now();
+        let (asked, cpu) = (self.setup.clock.now(), thread_cpu());
         let answer = question(&self.setup, index, &frame);
+        self.budget.waited_cpu += thread_cpu().saturating_sub(cpu);
         self.budget.waited += self.setup.clock.now().saturating_sub(asked);
         Ok(answer)
     }

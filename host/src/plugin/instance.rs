@@ -84,7 +84,7 @@ impl Instance {
         let guest = self.store.data_mut();
         guest.begin_call(self.deadline);
         guest.present = Some(Present {
-            camera: Arc::clone(&frame.camera),
+            camera: Arc::clone(&guest.streams[camera as usize]),
             frame: frame.sequence,
             media_time_us: frame.media_time_us,
             captured_at_us: frame.captured_at_us,

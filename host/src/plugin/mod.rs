@@ -91,3 +91,12 @@ pub struct Said {
     /// In the order drawn.
     pub marks: Vec<Mark>,
 }
+
+/// What people and events call a stream: its camera's name, with `#N` behind it for the N-th further stream
+/// of one camera.
+pub fn stream_name(camera: &Camera) -> Arc<str> {
+    match camera.stream {
+        0 => camera.name.as_str().into(),
+        further => format!("{}#{further}", camera.name).into(),
+    }
+}

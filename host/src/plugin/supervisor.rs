@@ -67,8 +67,7 @@ pub enum Call {
 pub struct PluginReport {
     /// Its name in the app.
     pub name: String,
-    /// Calls of `on-frame`, with the CPU time they took, inference inside them included where it ran on
-    /// this thread.
+    /// Calls of `on-frame`: the plugin's own time, without what it waited for models.
     pub calls: MeterReport,
     /// Calls that returned an error.
     pub complaints: u64,
@@ -116,6 +115,11 @@ impl Plugin {
         &self.setup.name
     }
 
+    /// Whether it failed so often that it is no longer called.
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+
     /// Hands over one frame of the `camera`-th stream; what the plugin said is appended to `said`, also
     /// where it then failed.
     pub fn on_frame(&mut self, frame: &Arc<Frame>, camera: u32, said: &mut Said) -> Call {
@@ -134,9 +138,9 @@ impl Plugin {
         let (started, cpu) = (self.setup.clock.now(), thread_cpu());
         let events_before = said.events.len();
         let answer = life.on_frame(frame, camera, said);
-        self.tally
-            .calls
-            .record(self.setup.clock.now().saturating_sub(started), thread_cpu().saturating_sub(cpu));
+        let (wall, cpu) = (self.setup.clock.now().saturating_sub(started), thread_cpu().saturating_sub(cpu));
+        let (waited, waited_cpu) = life.guest().budget.waited();
+        self.tally.calls.record(wall.saturating_sub(waited), cpu.saturating_sub(waited_cpu));
         self.tally.events += (said.events.len() - events_before) as u64;
         match answer {
             Ok(complaint) => {

@@ -41,7 +41,6 @@ fn frame(width: u32, height: u32, color: Color, mut sample: impl FnMut(usize, u3
         }
     }
     Frame {
-        camera: Arc::from("test"),
         sequence: 0,
         media_time_us: 0,
         captured_at_us: 0,

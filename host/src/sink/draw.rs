@@ -1,0 +1,140 @@
+//! Marks onto a picture.
+
+use embedded_graphics::mono_font::ascii::{FONT_8X13_BOLD, FONT_10X20};
+use embedded_graphics::mono_font::{MonoFont, MonoTextStyle, MonoTextStyleBuilder};
+use embedded_graphics::pixelcolor::Rgb888;
+use embedded_graphics::prelude::*;
+use embedded_graphics::primitives::{Line, PrimitiveStyle, Rectangle};
+use embedded_graphics::text::{Baseline, Text};
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+
+use crate::event::{Color, Mark, Point as Place};
+use crate::frame::{Fit, Frame, PixelFormat, Region, Shape, picture};
+
+/// Widest picture shown; a larger frame is scaled down.
+const WIDEST: u32 = 1280;
+const QUALITY: u8 = 80;
+
+/// The frame with `marks` on it, as a JPEG.
+///
+/// # Errors
+/// What is wrong with the frame, for the log; a decoded frame has nothing wrong.
+pub(super) fn annotated(frame: &Frame, marks: &[Mark]) -> Result<Vec<u8>, String> {
+    let width = frame.width().min(WIDEST);
+    let height = (u64::from(frame.height()) * u64::from(width)).div_ceil(u64::from(frame.width().max(1)));
+    let height = u32::try_from(height).unwrap_or(1).max(1);
+    let shape = Shape { width, height, fit: Fit::Stretch, format: PixelFormat::Rgb8 };
+    let plain = picture(frame, None, shape).map_err(|error| format!("{error:?}"))?;
+    let mut canvas = Canvas { pixels: plain.pixels.to_vec(), width, height };
+    for mark in marks {
+        canvas.draw(mark);
+    }
+    let mut jpeg = Vec::new();
+    let mut encoder = Encoder::new(&mut jpeg, QUALITY);
+    encoder.set_sampling_factor(SamplingFactor::F_2_2);
+    let side = |side: u32| u16::try_from(side).map_err(|_| format!("a picture of {width}x{height} is too large"));
+    encoder
+        .encode(&canvas.pixels, side(width)?, side(height)?, ColorType::Rgb)
+        .map_err(|error| error.to_string())?;
+    Ok(jpeg)
+}
+
+struct Canvas {
+    pixels: Vec<u8>,
+    width: u32,
+    height: u32,
+}
+
+impl Canvas {
+    fn draw(&mut self, mark: &Mark) {
+        let stroke = (self.width / 400).max(1) + 1;
+        match mark {
+            Mark::Box { region, caption, color } => {
+                let rectangle = self.rectangle(*region);
+                self.infallible(rectangle.into_styled(PrimitiveStyle::with_stroke(rgb(*color), stroke)));
+                if !caption.is_empty() {
+                    self.caption(rectangle.top_left, caption, *color);
+                }
+            }
+            Mark::Line { a, b, color } => self.line(*a, *b, *color, stroke),
+            Mark::Polygon { points, color } => {
+                for (at, from) in points.iter().enumerate() {
+                    self.line(*from, points[(at + 1) % points.len()], *color, stroke);
+                }
+            }
+            Mark::Label { at, text, color } => {
+                let at = self.place(*at);
+                self.text(at, text, rgb(*color), Rgb888::new(16, 18, 22));
+            }
+        }
+    }
+
+    fn line(&mut self, a: Place, b: Place, color: Color, stroke: u32) {
+        let line = Line::new(self.place(a), self.place(b));
+        self.infallible(line.into_styled(PrimitiveStyle::with_stroke(rgb(color), stroke)));
+    }
+
+    /// A caption stands on its box, or inside where there is no room above.
+    fn caption(&mut self, corner: Point, caption: &str, color: Color) {
+        let height = i32::try_from(self.font().character_size.height).unwrap_or(0);
+        let top = if corner.y >= height { corner.y - height } else { corner.y };
+        let dark = u32::from(color.r) * 3 + u32::from(color.g) * 6 + u32::from(color.b) < 1280;
+        let letters = if dark { Rgb888::WHITE } else { Rgb888::BLACK };
+        self.text(Point::new(corner.x, top), caption, letters, rgb(color));
+    }
+
+    fn text(&mut self, at: Point, text: &str, letters: Rgb888, behind: Rgb888) {
+        let style: MonoTextStyle<'_, Rgb888> = MonoTextStyleBuilder::new()
+            .font(self.font())
+            .text_color(letters)
+            .background_color(behind)
+            .build();
+        self.infallible(Text::with_baseline(text, at, style, Baseline::Top));
+    }
+
+    fn font(&self) -> &'static MonoFont<'static> {
+        if self.width >= 900 { &FONT_10X20 } else { &FONT_8X13_BOLD }
+    }
+
+    fn infallible(&mut self, drawable: impl Drawable<Color = Rgb888, Output: Sized>) {
+        // Drawing into memory has no way to fail (`Canvas::Error` is `Infallible`).
+        let Ok(_) = drawable.draw(self);
+    }
+
+    fn place(&self, Place { x, y }: Place) -> Point {
+        // Far outside is as good as just outside, and keeps the drawing's arithmetic in range.
+        let at = |fraction: f32, side: u32| (fraction.clamp(-1.0, 2.0) * side as f32).round() as i32;
+        Point::new(at(x, self.width), at(y, self.height))
+    }
+
+    fn rectangle(&self, Region { l, t, w, h }: Region) -> Rectangle {
+        let (a, b) = (self.place(Place { x: l, y: t }), self.place(Place { x: l + w, y: t + h }));
+        Rectangle::with_corners(a, b)
+    }
+}
+
+impl OriginDimensions for Canvas {
+    fn size(&self) -> Size {
+        Size::new(self.width, self.height)
+    }
+}
+
+impl DrawTarget for Canvas {
+    type Color = Rgb888;
+    type Error = std::convert::Infallible;
+
+    fn draw_iter<I: IntoIterator<Item = Pixel<Rgb888>>>(&mut self, pixels: I) -> Result<(), Self::Error> {
+        for Pixel(at, color) in pixels {
+            let (Ok(x), Ok(y)) = (u32::try_from(at.x), u32::try_from(at.y)) else { continue };
+            if x < self.width && y < self.height {
+                let at = (y as usize * self.width as usize + x as usize) * 3;
+                self.pixels[at..at + 3].copy_from_slice(&[color.r(), color.g(), color.b()]);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn rgb(Color { r, g, b }: Color) -> Rgb888 {
+    Rgb888::new(r, g, b)
+}
