@@ -15,7 +15,7 @@ use super::written::{
 };
 use super::{
     App, Build, Camera, DEADLINE, Events, Limits, MEMORY_BYTES, ModelRef, Overrides, Param, Plugin, Source,
-    source, units,
+    schema, source, units,
 };
 use crate::base::{Error, Result};
 
@@ -26,8 +26,8 @@ pub(super) fn load(path: &Path, deploy: Option<&Path>, overrides: &Overrides) ->
     let deploy = deploy.or_else(|| fs::symlink_metadata(&beside).is_ok().then_some(beside.as_path()));
 
     let mut report = Report::default();
-    let app = document::read::<AppFile>(&file, &mut report);
-    let deploy = deploy.map(|path| document::read::<DeployFile>(path, &mut report));
+    let app = document::read::<AppFile>(&file, &schema::APP, &mut report);
+    let deploy = deploy.map(|path| document::read::<DeployFile>(path, &schema::DEPLOY, &mut report));
     let app = match (app, deploy) {
         (Some(app), None) => Check { app: &app, deploy: None, overrides, report: &mut report }.app(&file),
         (Some(app), Some(Some(deploy))) => {
@@ -69,7 +69,7 @@ struct Check<'a> {
     report: &'a mut Report,
 }
 
-impl Check<'_> {
+impl<'a> Check<'a> {
     /// The app; worth something only if the report stays empty.
     fn app(&mut self, file: &Path) -> Option<App> {
         self.references_from_outside();
@@ -117,8 +117,7 @@ impl Check<'_> {
         for (section, name) in
             flags.chain(models).chain(overrides.params.iter().map(|(name, _)| ("params", name)))
         {
-            let known = self.app.names(section);
-            if !known.contains(&name.as_str()) {
+            if let Some(known) = self.lacks(section, name) {
                 let what = singular(section);
                 self.report.flag(
                     format!("--{what} {}", document::printable(name)),
@@ -133,8 +132,7 @@ impl Check<'_> {
             .chain(written.params.keys().map(|name| ("params", name)))
             .chain(written.plugins.keys().map(|name| ("plugins", name)));
         for (section, name) in named {
-            let known = self.app.names(section);
-            if !known.contains(&name.0.as_str()) {
+            if let Some(known) = self.lacks(section, &name.0) {
                 let what = singular(section);
                 let instead = instead("it", &name.0, &known);
                 self.report.at(
@@ -144,6 +142,15 @@ impl Check<'_> {
                 );
             }
         }
+    }
+
+    /// What the app has instead, if it has no item `name` in `section`.
+    fn lacks(&self, section: &str, name: &str) -> Option<Vec<&'a str>> {
+        let app = self.app;
+        let known = app.names(section);
+        // An app without any camera or plugin has been told so; everything else is a consequence.
+        let is_told = known.is_empty() && matches!(section, "cameras" | "plugins");
+        (!is_told && !known.contains(&name)).then_some(known)
     }
 
     fn cameras(&mut self) -> Vec<Camera> {
@@ -348,12 +355,11 @@ impl Check<'_> {
     }
 
     fn references(&mut self, plugin: &str, section: &str, names: &[At<String>]) -> Vec<String> {
-        let known = self.app.names(section);
         let what = singular(section);
         let mut seen = HashSet::new();
         for name in names {
             let shown = quoted(name);
-            if !known.contains(&name.as_str()) {
+            if let Some(known) = self.lacks(section, name) {
                 let instead = instead("the app", name, &known);
                 let what = format!("plugin `{plugin}` asks for {what} {shown}; {instead}");
                 self.report.at(self.app.file, name.at(), what);

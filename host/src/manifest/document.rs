@@ -5,12 +5,12 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use toml::de::{DeTable, DeValue, Deserializer};
 
-use super::report::{FileId, Report};
-use super::{MAX_FILE_BYTES, schema, shape};
+use super::report::{FileId, MAX_LINES, Report, quoted};
+use super::{MAX_FILE_BYTES, shape};
 
 /// A file as far as it can be understood.
 pub(super) struct Document<T> {
@@ -31,11 +31,12 @@ impl<T> Document<T> {
     }
 }
 
-/// Reads the manifest at `path`; none where too much is wrong to say more.
-pub(super) fn read<T>(path: &Path, report: &mut Report) -> Option<Document<T>>
-where
-    T: DeserializeOwned + JsonSchema,
-{
+/// Reads the manifest at `path`, whose written type is `T` with this `schema`; none where too much is wrong to say more.
+pub(super) fn read<T: DeserializeOwned>(
+    path: &Path,
+    schema: &Value,
+    report: &mut Report,
+) -> Option<Document<T>> {
     let shown = show(path);
     let bytes = match read_bytes(path) {
         Ok(bytes) => bytes,
@@ -57,24 +58,18 @@ where
     };
     let file = report.add_file(shown, text.clone());
     let (mut table, errors) = DeTable::parse_recoverable(&text);
-    for error in &errors {
-        let at = error.span().map_or(text.len(), |span| span.start);
-        report.at(file, at, error.message().replace('\n', " "));
-    }
     if !errors.is_empty() {
+        syntax_errors(&text, &errors, file, report);
         return None;
     }
     let names = names(table.get_ref());
-    let schema = schema::schema_of::<T>();
-    let broken = shape::check(table.get_ref(), schema.as_value(), file, report);
-    if broken.unreadable {
+    let broken = shape::check(table.get_ref(), schema, file, report);
+    // With more mistakes than are shown, those of meaning would only be counted.
+    if broken.unreadable || broken.parts.len() > MAX_LINES {
         return None;
     }
-    for (section, item) in &broken.items {
-        match (item, table.get_mut().get_mut(section.as_str()).map(toml::Spanned::get_mut)) {
-            (Some(item), Some(DeValue::Table(items))) => drop(items.remove(item.as_str())),
-            _ => drop(table.get_mut().remove(section.as_str())),
-        }
+    for part in &broken.parts {
+        leave_out(table.get_mut(), part);
     }
     match T::deserialize(Deserializer::from(table)) {
         Ok(written) => Some(Document { file, folder: folder_of(path), written, names }),
@@ -86,8 +81,28 @@ where
     }
 }
 
+fn syntax_errors(text: &str, errors: &[toml::de::Error], file: FileId, report: &mut Report) {
+    let is_duplicate = |error: &toml::de::Error| error.message() == "duplicate key";
+    // One missing quote makes the parser misread the rest of the file, so only its first word counts.
+    let first = errors.iter().find(|error| !is_duplicate(error));
+    for error in first.map_or(errors, std::slice::from_ref) {
+        let span = error.span().unwrap_or(text.len()..text.len());
+        let what = match text.get(span.clone()) {
+            Some(key) if is_duplicate(error) => format!("{} is here a second time; keep one", quoted(key)),
+            _ if error.message().contains("recurs") => {
+                "this is nested too deep; no manifest goes deeper than five levels".to_owned()
+            }
+            _ => error.message().replace('\n', " "),
+        };
+        report.at(file, span.start, what);
+    }
+}
+
 fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
-    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
+    let unreadable = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => "is not there; give the path of a manifest".to_owned(),
+        _ => format!("cannot be read: {error}"),
+    };
     // Looked at first, for to open a pipe is to wait for its other end.
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
         return Err("is not a file; a manifest is a text file".to_owned());
@@ -99,6 +114,18 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
         return Err("is larger than `1MiB`; no manifest needs as much".to_owned());
     }
     Ok(bytes)
+}
+
+fn leave_out(table: &mut DeTable<'_>, part: &[String]) {
+    match part {
+        [] => {}
+        [key] => drop(table.remove(key.as_str())),
+        [key, rest @ ..] => {
+            if let Some(DeValue::Table(inner)) = table.get_mut(key.as_str()).map(toml::Spanned::get_mut) {
+                leave_out(inner, rest);
+            }
+        }
+    }
 }
 
 fn names(table: &DeTable<'_>) -> BTreeMap<String, Vec<String>> {

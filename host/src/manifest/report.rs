@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::base::{Error, Kind};
 
 /// More lines than this help nobody, and a hostile file could have a hundred thousand.
-const MAX_LINES: usize = 50;
+pub(super) const MAX_LINES: usize = 50;
 /// Longer names are not compared (the distance costs the product of the lengths) and values not quoted whole.
 const MAX_WORD_CHARS: usize = 64;
 
@@ -89,14 +89,15 @@ impl Report {
 }
 
 /// Line and column of the byte `at`, from 1, columns in characters as editors count them.
-pub(super) fn position(text: &str, at: usize) -> (usize, usize) {
+fn position(text: &str, at: usize) -> (usize, usize) {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;
     }
-    let before = &text[..at];
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    // A byte order mark is no character to an editor.
+    let before = text[..at].trim_start_matches('\u{feff}');
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    (before.matches('\n').count() + 1, line.chars().count() + 1)
 }
 
 /// A value in backticks: one line, no control characters (a manifest is a stranger's text on the owner's
@@ -151,8 +152,8 @@ pub(super) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>)
             best = Some((likeness, name));
         }
     }
-    // Under a half the two have less in common than not: `ports` and `params`.
-    best.filter(|(likeness, _)| *likeness >= 0.5).map(|(_, name)| name)
+    // Up to a half the two have no more in common than not: `ports` and `params`.
+    best.filter(|(likeness, _)| *likeness > 0.5).map(|(_, name)| name)
 }
 
 /// What there is in place of `wrong`, as a remedy: the nearest name, else all of them.

@@ -1,5 +1,7 @@
 //! The JSON Schema of both files, for editors and for [`shape`](super::shape).
 
+use std::sync::LazyLock;
+
 use schemars::generate::SchemaSettings;
 use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema};
@@ -9,24 +11,30 @@ use super::written::{AppFile, DeployFile};
 
 /// The JSON Schema of `app.toml`, as it stands in `manifests/app.schema.json`.
 pub fn app_schema() -> String {
-    pretty(&schema_of::<AppFile>())
+    pretty(&APP)
 }
 
 /// The JSON Schema of `deploy.toml`, as it stands in `manifests/deploy.schema.json`.
 pub fn deploy_schema() -> String {
-    pretty(&schema_of::<DeployFile>())
+    pretty(&DEPLOY)
 }
 
-/// The schema of `T` without references, so that it can be walked beside a document.
-pub(super) fn schema_of<T: JsonSchema>() -> Schema {
+/// The schema of [`AppFile`]. Made once: that takes longer than to read a manifest.
+pub(super) static APP: LazyLock<Value> = LazyLock::new(schema_of::<AppFile>);
+/// The schema of [`DeployFile`].
+pub(super) static DEPLOY: LazyLock<Value> = LazyLock::new(schema_of::<DeployFile>);
+
+/// Without references, so that it can be walked beside a document.
+fn schema_of<T: JsonSchema>() -> Value {
     SchemaSettings::draft07()
         .with(|settings| settings.inline_subschemas = true)
         .with_transform(AsToml)
         .into_generator()
         .into_root_schema_for::<T>()
+        .to_value()
 }
 
-fn pretty(schema: &Schema) -> String {
+fn pretty(schema: &Value) -> String {
     let mut text = serde_json::to_string_pretty(schema).expect("a schema is plain JSON");
     text.push('\n');
     text

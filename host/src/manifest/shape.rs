@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::report::{FileId, Report, instead, list, nearest, quoted};
 use super::units;
@@ -12,15 +12,16 @@ use super::units;
 /// What of a document cannot be used. The mistakes themselves are in the report.
 #[derive(Default)]
 pub(super) struct Broken {
-    /// Section, and item in it; no item: the whole section.
-    pub(super) items: Vec<(String, Option<String>)>,
+    /// The keys that lead to each part to be left out: a section, an item of a section, or a key that means
+    /// nothing.
+    pub(super) parts: Vec<Vec<String>>,
     /// Sections whose items are unknown, so that nothing can be said of references to them.
     pub(super) unreadable: bool,
 }
 
 /// Checks `table`, the text of `file`, against `schema`.
 pub(super) fn check(table: &DeTable<'_>, schema: &Value, file: FileId, report: &mut Report) -> Broken {
-    let mut walk = Walk { report, file, path: Vec::new(), broken: Broken::default() };
+    let mut walk = Walk { report, file, root: schema, path: Vec::new(), broken: Broken::default() };
     walk.table(table, 0, schema);
     walk.broken
 }
@@ -28,16 +29,19 @@ pub(super) fn check(table: &DeTable<'_>, schema: &Value, file: FileId, report: &
 struct Walk<'a> {
     report: &'a mut Report,
     file: FileId,
+    root: &'a Value,
     /// The keys that lead to where the walk is.
     path: Vec<String>,
     broken: Broken,
 }
 
 impl Walk<'_> {
-    /// Notes a mistake within the present item, which is thereby of no use.
+    /// Notes a mistake within the present item, or section without items, which is thereby of no use.
     fn wrong(&mut self, at: usize, what: String) {
         if let Some(section) = self.path.first() {
-            self.broken.items.push((section.clone(), self.path.get(1).cloned()));
+            let has_items = self.root["properties"][section]["patternProperties"].is_object();
+            let depth = if has_items { 2 } else { 1 };
+            self.broken.parts.push(self.path[..depth.min(self.path.len())].to_vec());
         }
         self.report.at(self.file, at, what);
     }
@@ -91,7 +95,8 @@ impl Walk<'_> {
                 self.value(value, key.span().start, schema);
                 self.path.pop();
             } else {
-                meant.extend(self.unknown(name, key.span().start, value.get_ref().is_table(), known));
+                let is_there = |name: &str| table.contains_key(name);
+                meant.extend(self.unknown(key, value.get_ref().is_table(), known, is_there));
             }
         }
         let required = schema["required"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -119,25 +124,36 @@ impl Walk<'_> {
         );
     }
 
-    /// Notes an unknown key; the known one it was meant for, if that is clear.
+    /// Notes an unknown key; the known one it was meant for, if that is clear and not there as well.
     fn unknown(
         &mut self,
-        name: &str,
-        at: usize,
+        key: &Spanned<DeString<'_>>,
         is_table: bool,
         known: &Map<String, Value>,
+        is_there: impl Fn(&str) -> bool,
     ) -> Option<String> {
-        let names: Vec<&str> = known.keys().map(String::as_str).collect();
-        let meant = nearest(name, names.iter().copied()).map(str::to_owned);
+        let (name, at): (&str, usize) = (key.get_ref(), key.span().start);
+        // Sorted, for the order of a JSON object depends on the features other crates ask of `serde_json`.
+        let mut names: Vec<&str> = known.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        let near = nearest(name, names.iter().copied());
+        let meant = near.filter(|near| !is_there(near)).map(str::to_owned);
+        let mut part = self.path.clone();
+        part.push(name.to_owned());
+        self.broken.parts.push(part);
         if !self.path.is_empty() {
             let what =
                 format!("{} has no key {}; {}", self.here(), quoted(name), instead("it", name, &names));
-            self.wrong(at, what);
+            if meant.is_some() {
+                self.wrong(at, what);
+            } else {
+                self.report.at(self.file, at, what);
+            }
             return meant;
         }
         let in_brackets = |name: &str| format!("[{name}]");
-        let there = match &meant {
-            Some(meant) => quoted(&in_brackets(meant)),
+        let there = match near {
+            Some(near) => quoted(&in_brackets(near)),
             None => {
                 let sections: Vec<String> = names.iter().map(|name| in_brackets(name)).collect();
                 list(sections.iter().map(String::as_str), "and")
@@ -149,7 +165,6 @@ impl Walk<'_> {
             format!("the key {} stands in no section; there is {there}", quoted(name))
         };
         self.report.at(self.file, at, what);
-        self.broken.items.push((name.to_owned(), None));
         self.broken.unreadable |= meant.is_some();
         meant
     }
@@ -173,28 +188,27 @@ impl Walk<'_> {
     fn value(&mut self, value: &Spanned<DeValue<'_>>, key_at: usize, schema: &Value) {
         let at = value.span().start;
         let kind = kind_of(value.get_ref());
-        let Some(schema) = alternatives(schema).find(|schema| allows(schema, kind)) else {
+        let Some(fit) = alternatives(schema).find(|schema| allows(schema, kind)) else {
             let takes: Vec<&str> = alternatives(schema).flat_map(types).map(in_words).collect();
             let is_table = takes == ["a table"];
             self.broken.unreadable |= self.path.len() == 1;
-            let what =
-                format!("{} is {}; it takes {}", self.this(is_table), in_words(kind), takes.join(" or "));
+            let what = format!("{} is {}; it takes {}", self.this(is_table), in_words(kind), either(&takes));
             // A table written by its header has its key as its place.
             return self.wrong(if kind == "object" { key_at } else { at }, what);
         };
         match value.get_ref() {
-            DeValue::Table(table) => self.table(table, key_at, schema),
+            DeValue::Table(table) => self.table(table, key_at, fit),
             DeValue::Array(entries) => {
-                if let Some(most) = schema["maxItems"].as_u64().filter(|most| entries.len() as u64 > *most) {
+                if let Some(most) = fit["maxItems"].as_u64().filter(|most| entries.len() as u64 > *most) {
                     let what =
                         format!("{} has {} entries; it takes at most {most}", self.here(), entries.len());
                     return self.wrong(at, what);
                 }
-                if entries.is_empty() && schema["minItems"].as_u64().is_some_and(|least| least > 0) {
+                if entries.is_empty() && fit["minItems"].as_u64().is_some_and(|least| least > 0) {
                     self.wrong(at, format!("{} is empty; it takes at least one entry", self.here()));
                 }
                 for entry in entries.iter() {
-                    self.entry(entry, &schema["items"]);
+                    self.entry(entry, &fit["items"]);
                 }
             }
             DeValue::String(text) => {
@@ -202,7 +216,7 @@ impl Walk<'_> {
                 self.text(&this, text, at, schema);
             }
             DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
-                Ok(number) => self.number(number as f64, &number.to_string(), at, schema),
+                Ok(number) => self.number(number as f64, &number.to_string(), at, fit),
                 Err(_) => self.wrong(
                     at,
                     format!(
@@ -213,7 +227,7 @@ impl Walk<'_> {
                 ),
             },
             DeValue::Float(number) => match number.as_str().parse::<f64>() {
-                Ok(value) if value.is_finite() => self.number(value, number.as_str(), at, schema),
+                Ok(value) if value.is_finite() => self.number(value, number.as_str(), at, fit),
                 _ => self.wrong(
                     at,
                     format!("{} is {}; it takes a finite number", self.this(false), quoted(number.as_str())),
@@ -229,7 +243,7 @@ impl Walk<'_> {
         let this = format!("an entry of {}", self.here());
         if !allows(schema, kind) {
             let takes: Vec<&str> = types(schema).into_iter().map(in_words).collect();
-            return self.wrong(at, format!("{this} is {}; it takes {}", in_words(kind), takes.join(" or ")));
+            return self.wrong(at, format!("{this} is {}; it takes {}", in_words(kind), either(&takes)));
         }
         if let DeValue::String(text) = entry.get_ref() {
             self.text(&this, text, at, schema);
@@ -244,14 +258,15 @@ impl Walk<'_> {
             || least.is_some_and(|least| value < least)
             || most.is_some_and(|most| value > most)
         {
-            let low =
-                over.map(|over| format!("over {over}")).or(least.map(|least| format!("at least {least}")));
-            let high = most.map(|most| format!("at most {most}"));
-            let range: Vec<String> = low.into_iter().chain(high).collect();
-            self.wrong(
-                at,
-                format!("{} is {}; it takes {}", self.this(false), quoted(shown), range.join(" and ")),
-            );
+            let takes = match (over.map(|over| format!("over {over}")), least, most) {
+                (Some(over), _, Some(most)) => format!("{over} and at most {most}"),
+                (None, Some(least), Some(most)) => format!("from {least} to {most}"),
+                (over, least, most) => over
+                    .or(least.map(|least| format!("of at least {least}")))
+                    .or(most.map(|most| format!("of at most {most}")))
+                    .unwrap_or_default(),
+            };
+            self.wrong(at, format!("{} is {}; it takes a number {takes}", self.this(false), quoted(shown)));
         }
     }
 
@@ -312,9 +327,16 @@ fn in_words(kind: &str) -> &'static str {
         "string" => "text",
         "integer" => "a whole number",
         "number" => "a number",
-        "boolean" => "`true` or `false`",
+        "boolean" => "a boolean",
         "array" => "a list",
         "object" => "a table",
         _ => "a date",
+    }
+}
+
+fn either(kinds: &[&str]) -> String {
+    match kinds.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => kinds.concat(),
     }
 }

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 pub(super) const NAME_PATTERN: &str = "^[a-z][a-z0-9_-]{0,63}$";
 pub(super) const APP_NAME_PATTERN: &str = "^[a-z][a-z0-9-]{0,63}$";
+/// The core of semver.org's own pattern; the `semver` crate has the last word.
+pub(super) const VERSION_PATTERN: &str =
+    r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$";
 pub(super) const SIZE_PATTERN: &str = "^[0-9]+(KiB|MiB|GiB)$";
 pub(super) const DURATION_PATTERN: &str = "^[0-9]+(ms|s)$";
 

@@ -98,7 +98,7 @@ pub(super) struct AppSection {
     #[schemars(regex(pattern = units::APP_NAME_PATTERN), example = "people-counter")]
     pub(super) name: At<String>,
     /// The app's version, by the rules of semantic versioning.
-    #[schemars(regex(pattern = r"^[0-9]+\.[0-9]+\.[0-9]+([-+].+)?$"), example = "1.0.0")]
+    #[schemars(regex(pattern = units::VERSION_PATTERN), example = "1.0.0")]
     pub(super) version: At<String>,
     /// The app's name for people.
     #[schemars(length(min = 1, max = 100), example = "People counter")]
