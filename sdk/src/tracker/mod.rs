@@ -27,9 +27,11 @@
 
 mod assign;
 mod motion;
+#[cfg(test)]
+mod tests;
 mod track;
 
-use crate::{Detection, Region};
+use crate::Detection;
 use assign::assign;
 pub use track::Track;
 
@@ -74,8 +76,6 @@ impl Default for Settings {
 const IOU_HIGH: f32 = 0.2;
 /// Least overlap for a weak one: ByteTrack's second association.
 const IOU_LOW: f32 = 0.5;
-/// Overlap at which an unmatched detection is taken for a second box around a thing already matched.
-const IOU_SAME: f32 = 0.7;
 
 /// Follows the things one camera sees. Keep one a camera.
 #[derive(Debug, Clone)]
@@ -113,17 +113,23 @@ impl Tracker {
 
     /// Takes what was found in the frame of that media time, in microseconds.
     ///
-    /// Call it for frames without detections, too: time passes in them. When time stands still or runs
-    /// backwards (a recording played again), all tracks end and following starts afresh; numbers go on.
+    /// Call it for frames without detections, too: time passes in them. Where time runs backwards for more
+    /// than [`Settings::hidden_us`] (a recording played again), all tracks end and following starts afresh;
+    /// numbers go on. A smaller step back, or none, is a camera's slip and taken for a microsecond.
     /// Detections that are not finite or without area are passed over, as are those beyond the first
     /// `2 * max_tracks`.
     pub fn update(&mut self, time_us: i64, detections: &[Detection]) {
         self.ended.clear();
-        if self.time_us.is_some_and(|before| time_us <= before) {
-            self.ended.extend(self.tracks[..self.confirmed].iter().map(Track::id));
-            self.tracks.clear();
-            self.confirmed = 0;
-        }
+        let time_us = match self.time_us {
+            Some(before) if time_us < before - self.settings.hidden_us => {
+                self.ended.extend(self.tracks[..self.confirmed].iter().map(Track::id));
+                self.tracks.clear();
+                self.confirmed = 0;
+                time_us
+            }
+            Some(before) => time_us.max(before + 1),
+            None => time_us,
+        };
         self.time_us = Some(time_us);
 
         let mut left: Vec<&Detection> = detections
@@ -146,31 +152,27 @@ impl Tracker {
         let confirmed = 0..self.confirmed;
         let tentative = self.confirmed..self.tracks.len();
         let all = 0..self.tracks.len();
-        self.associate(confirmed.clone(), &mut left, |t, d| overlap(t, d, IOU_HIGH));
+        let strong = |t: &Track, d: &Detection| overlap(t, d, IOU_HIGH);
+        self.associate(confirmed.clone(), &mut left, strong);
         // ByteTrack offers weak detections only to tracks seen in the frame before: a weak box far from
         // anything seen lately is more often a coat than a person.
-        self.associate(
-            confirmed,
-            &mut low,
-            |t, d| {
-                if t.was_seen_before() { overlap(t, d, IOU_LOW) } else { None }
-            },
-        );
-        self.associate(tentative, &mut left, |t, d| overlap(t, d, IOU_HIGH));
+        let weak = |t: &Track, d: &Detection| overlap(t, d, IOU_LOW).filter(|_| t.was_seen_before());
+        self.associate(confirmed, &mut low, weak);
+        self.associate(tentative, &mut left, strong);
         // What moved too far between two frames to overlap, or was hidden for a while.
         self.associate(all, &mut left, Track::distance);
         self.end_and_confirm(time_us);
         self.begin(time_us, &left);
     }
 
-    /// Matches the unseen tracks of a range with the detections left over; takes those matched away.
+    /// Matches the open tracks of a range with the detections left over; takes those matched away.
     fn associate(
         &mut self,
         range: std::ops::Range<usize>,
         left: &mut Vec<&Detection>,
         cost: impl Fn(&Track, &Detection) -> Option<f32>,
     ) {
-        let free: Vec<usize> = range.filter(|&i| !self.tracks[i].is_seen()).collect();
+        let free: Vec<usize> = range.filter(|&i| self.tracks[i].is_open()).collect();
         let pairs = assign(free.len(), left.len(), |row, column| {
             let (track, detection) = (&self.tracks[free[row]], left[column]);
             if track.label() == detection.label { cost(track, detection) } else { None }
@@ -205,11 +207,9 @@ impl Tracker {
     }
 
     fn begin(&mut self, time_us: i64, left: &[&Detection]) {
-        let known = self.tracks.len();
         for detection in left {
-            let doubles =
-                |t: &Track| t.is_seen() && t.label() == detection.label && t.seen_iou(detection) > IOU_SAME;
-            if self.tracks.len() < self.settings.max_tracks && !self.tracks[..known].iter().any(doubles) {
+            let explained = self.tracks.iter().any(|track| track.explains(detection));
+            if !explained && self.tracks.len() < self.settings.max_tracks {
                 self.tracks.push(Track::begin(time_us, detection));
             }
         }
@@ -218,6 +218,6 @@ impl Tracker {
 
 /// Cost of a match by overlap; `None` below `least`.
 fn overlap(track: &Track, detection: &Detection, least: f32) -> Option<f32> {
-    let iou = Region::iou(&track.region(), &detection.region);
+    let iou = track.visible().iou(&detection.region);
     (iou >= least).then_some(1.0 - iou)
 }

@@ -4,12 +4,12 @@
 /// 1/20 of the height).
 const MEASURED: f32 = 0.05;
 /// How fast the velocity wanders: its variance grows by this every second, in sizes squared a second
-/// squared. DeepSORT's 1/160 of the height a frame at 30 frames a second comes to 1.05; widths are about a
-/// third of heights for people.
-const WANDER: f32 = 2.0;
-/// Standard deviation of the velocity of a thing seen once, in sizes a second: a person walks two to three
+/// squared. DeepSORT's 1/160 of the height a frame comes to 1.05 at 30 frames a second; half of that loses
+/// fewer people who pass each other (`tests/walks`), and lets somebody stop within a second.
+const WANDER: f32 = 0.5;
+/// Standard deviation of the velocity of a thing seen once, in sizes a second: a person walks two to four
 /// widths a second.
-const FIRST_VELOCITY: f32 = 2.5;
+const FIRST_VELOCITY: f32 = 2.0;
 
 /// A Kalman filter for one coordinate, state position and velocity, with white-noise acceleration
 /// (Bar-Shalom, Li, Kirubarajan 2001, section 6.2.2). The coordinates of a box are taken as independent,

@@ -8,9 +8,13 @@ use crate::{Detection, Point, Region};
 /// a velocity of sizes made boxes of hidden people grow without end (ByteTrack sets it to zero for them).
 const SIZE_GAIN: f32 = 0.3;
 /// The farthest a thing may turn up from where it was foretold, in sizes of its own.
-const FARTHEST: f32 = 1.5;
+const FARTHEST: f32 = 1.0;
 /// How much larger or smaller it may turn up there.
 const SIZE_CHANGE: f32 = 2.0;
+/// Overlap at which a second detection is taken for the same thing.
+const SAME: f32 = 0.7;
+/// Overlap at which a detection is taken for the rest of a thing that is leaving: little, as it is narrow.
+const REST: f32 = 0.1;
 /// How near the edge of the picture a box counts as touching it. Detectors often end a little short of it.
 const AT_EDGE: f32 = 0.015;
 /// How fast a thing at the edge must move outwards to count as leaving, in sizes a second.
@@ -36,6 +40,8 @@ pub struct Track {
     frames: u32,
     new: bool,
     seen_before: bool,
+    /// Its middle went out over the edge: it takes no more detections.
+    gone: bool,
 }
 
 impl Track {
@@ -59,6 +65,7 @@ impl Track {
             frames: 1,
             new: false,
             seen_before: false,
+            gone: false,
         }
     }
 
@@ -80,6 +87,13 @@ impl Track {
     /// Where it is: smoothed where it was seen, foretold where not. May reach over the edge.
     pub fn region(&self) -> Region {
         Region::around(Point { x: self.x.position, y: self.y.position }, self.w, self.h)
+    }
+
+    /// The part of it inside the picture, where a detector would see it.
+    pub(super) fn visible(&self) -> Region {
+        let region = self.region();
+        let (l, t) = (region.l.max(0.0), region.t.max(0.0));
+        Region { l, t, w: region.right().min(1.0) - l, h: region.bottom().min(1.0) - t }
     }
 
     /// Where it was first detected, before it was confirmed.
@@ -121,9 +135,18 @@ impl Track {
         self.seen_before
     }
 
-    /// Overlap of a detection with the one this track took.
-    pub(super) fn seen_iou(&self, detection: &Detection) -> f32 {
-        self.last.iou(&detection.region)
+    /// Whether it may still be matched. What has half walked out may not: somebody coming in at the same
+    /// place would take over its number, and never be counted.
+    pub(super) fn is_open(&self) -> bool {
+        !self.gone && !self.is_seen()
+    }
+
+    /// Whether a detection that nothing claimed is part of this track all the same: a second box around it,
+    /// or what is still to be seen of somebody walking out.
+    pub(super) fn explains(&self, detection: &Detection) -> bool {
+        let over = |region: &Region, least: f32| region.iou(&detection.region) > least;
+        self.label == detection.label
+            && ((self.is_seen() && over(&self.last, SAME)) || (self.gone && over(&self.visible(), REST)))
     }
 
     /// Moves it to where it should be by now.
@@ -135,15 +158,16 @@ impl Track {
         self.x.advance(seconds, self.w);
         self.y.advance(seconds, self.h);
         self.time_us = time_us;
+        self.gone |= self.is_leaving() && !self.is_inside();
     }
 
     /// Takes a detection of the present time for its own.
     pub(super) fn see(&mut self, detection: &Detection) {
-        let centre = detection.region.centre();
-        self.x.correct(centre.x, self.w);
-        self.y.correct(centre.y, self.h);
-        self.w += SIZE_GAIN * (detection.region.w - self.w);
-        self.h += SIZE_GAIN * (detection.region.h - self.h);
+        let Region { l, t, w, h } = detection.region;
+        self.w = grown(self.w, w, cut(l, w));
+        self.h = grown(self.h, h, cut(t, h));
+        self.x.correct(middle(l, w, self.w), self.w);
+        self.y.correct(middle(t, h, self.h), self.h);
         self.score = detection.score;
         self.last = detection.region;
         self.seen_us = self.time_us;
@@ -154,14 +178,15 @@ impl Track {
     /// three standard deviations of the motion, farther than its size allows, or of another size.
     pub(super) fn distance(&self, detection: &Detection) -> Option<f32> {
         let alike = |a: f32, b: f32| a < SIZE_CHANGE * b && b < SIZE_CHANGE * a;
-        if !alike(self.w, detection.region.w) || !alike(self.h, detection.region.h) {
+        let visible = self.visible();
+        if !alike(visible.w, detection.region.w) || !alike(visible.h, detection.region.h) {
             return None;
         }
-        let centre = detection.region.centre();
         let off = |axis: &Axis, measured: f32, size: f32| {
             (measured - axis.position) / (3.0 * axis.spread(size)).min(FARTHEST * size)
         };
-        let (x, y) = (off(&self.x, centre.x, self.w), off(&self.y, centre.y, self.h));
+        let Region { l, t, w, h } = detection.region;
+        let (x, y) = (off(&self.x, middle(l, w, self.w), self.w), off(&self.y, middle(t, h, self.h), self.h));
         let distance = x.hypot(y);
         (distance <= 1.0).then_some(distance)
     }
@@ -172,25 +197,28 @@ impl Track {
         if unseen_us == 0 {
             return true;
         }
-        let inside = |v: f32| (0.0..=1.0).contains(&v);
-        if !inside(self.x.position) || !inside(self.y.position) {
-            return false;
+        if self.gone {
+            let visible = self.visible();
+            return visible.w > 0.0 && visible.h > 0.0 && unseen_us <= settings.hidden_us;
         }
         let patience = match () {
             () if !self.is_confirmed() => settings.forget_us,
-            () if self.is_leaving() => settings.leaving_us.min(settings.hidden_us),
+            () if self.is_leaving() || !self.is_inside() => settings.leaving_us.min(settings.hidden_us),
             () => settings.hidden_us,
         };
         unseen_us <= patience
     }
 
+    fn is_inside(&self) -> bool {
+        let inside = |v: f32| (0.0..=1.0).contains(&v);
+        inside(self.x.position) && inside(self.y.position)
+    }
+
     /// Whether it was last seen at an edge of the picture, on its way out.
     fn is_leaving(&self) -> bool {
         let (vx, vy) = (self.x.velocity / self.w, self.y.velocity / self.h);
-        (self.last.l < AT_EDGE && vx < -LEAVING)
-            || (self.last.right() > 1.0 - AT_EDGE && vx > LEAVING)
-            || (self.last.t < AT_EDGE && vy < -LEAVING)
-            || (self.last.bottom() > 1.0 - AT_EDGE && vy > LEAVING)
+        let out = |cut: (bool, bool), v: f32| (cut.0 && v < -LEAVING) || (cut.1 && v > LEAVING);
+        out(cut(self.last.l, self.last.w), vx) || out(cut(self.last.t, self.last.h), vy)
     }
 
     /// Whether it has shown itself often and steadily enough to be counted.
@@ -205,5 +233,26 @@ impl Track {
     pub(super) fn confirm(&mut self, id: u32) {
         self.id = id;
         self.new = true;
+    }
+}
+
+/// Whether the edge of the picture cuts a box at its low end (left or top) and at its high end.
+fn cut(low: f32, size: f32) -> (bool, bool) {
+    (low < AT_EDGE, low + size > 1.0 - AT_EDGE)
+}
+
+/// The size of a thing whose box measures that now: one that the edge cuts has not become smaller.
+fn grown(size: f32, measured: f32, cut: (bool, bool)) -> f32 {
+    let step = if measured > size || cut == (false, false) { SIZE_GAIN * (measured - size) } else { 0.0 };
+    size + step
+}
+
+/// The middle of a thing of size `size`, from the end of its box that the edge does not cut. The middle of
+/// what is left of the box would seem to move at half the speed, and to stop at the edge.
+fn middle(low: f32, measured: f32, size: f32) -> f32 {
+    match cut(low, measured) {
+        (true, false) => low + measured - size.max(measured) / 2.0,
+        (false, true) => low + size.max(measured) / 2.0,
+        _ => low + measured / 2.0,
     }
 }
