@@ -11,6 +11,8 @@ pub struct Health {
     bytes: AtomicU64,
     reconnects: AtomicU64,
     lost_packets: AtomicU64,
+    dropped_units: AtomicU64,
+    clock_jumps: AtomicU64,
     connected: AtomicBool,
 }
 
@@ -25,6 +27,10 @@ pub struct HealthReport {
     pub reconnects: u64,
     /// RTP packets that never arrived.
     pub lost_packets: u64,
+    /// Access units received but dropped, as their reader was too far behind.
+    pub dropped_units: u64,
+    /// Times a camera's clock jumped; the stream's time went on by the clock here.
+    pub clock_jumps: u64,
     /// Whether a camera is connected now, or a recording has more to give.
     pub connected: bool,
 }
@@ -37,6 +43,8 @@ impl Health {
             bytes: self.bytes.load(Ordering::Relaxed),
             reconnects: self.reconnects.load(Ordering::Relaxed),
             lost_packets: self.lost_packets.load(Ordering::Relaxed),
+            dropped_units: self.dropped_units.load(Ordering::Relaxed),
+            clock_jumps: self.clock_jumps.load(Ordering::Relaxed),
             connected: self.connected.load(Ordering::Relaxed),
         }
     }
@@ -44,6 +52,22 @@ impl Health {
     pub(super) fn received(&self, bytes: usize) {
         self.units.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn reconnected(&self) {
+        self.reconnects.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn lost(&self, packets: u64) {
+        self.lost_packets.fetch_add(packets, Ordering::Relaxed);
+    }
+
+    pub(super) fn dropped(&self) {
+        self.dropped_units.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn clock_jumped(&self) {
+        self.clock_jumps.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn set_connected(&self, connected: bool) {

@@ -3,12 +3,16 @@
 //! A [`Source`] gives access units in decoding order with the time each is to be shown. It knows nothing of
 //! pixels, nor of who reads them; it does not pace recordings.
 
+mod annexb;
 mod boxes;
 mod health;
 mod location;
 mod mp4;
+mod rtsp;
 mod samples;
 
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -116,11 +120,55 @@ pub fn open(
 ) -> Result<Box<dyn Source>> {
     let location = options.location.as_str();
     if let Some((scheme, _)) = location.split_once("://") {
+        if scheme.eq_ignore_ascii_case("rtsp") {
+            return Ok(Box::new(rtsp::Camera::open(options, clock, shutdown.clone(), notices.clone())?));
+        }
         return Err(Error::source(format!(
             "`{location}`: `{scheme}` is not a way video is read; give an `rtsp://` URL or a file"
         )));
     }
     let path = Path::new(location);
-    let _ = shutdown;
-    Ok(Box::new(mp4::Recording::open(path, clock, notices.clone())?))
+    match container(path)? {
+        Container::Mp4 => Ok(Box::new(mp4::Recording::open(path, clock, notices.clone())?)),
+        Container::AnnexB => Ok(Box::new(annexb::ByteStream::open(path, clock, notices.clone())?)),
+    }
+}
+
+enum Container {
+    Mp4,
+    AnnexB,
+}
+
+/// What a file is, by its first bytes; names lie.
+fn container(path: &Path) -> Result<Container> {
+    let wrong = |what: &str| Error::source(format!("`{}`: {what}", path.display()));
+    let mut head = [0; 12];
+    let mut file = File::open(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => wrong("there is no such file"),
+        _ => wrong(&error.to_string()),
+    })?;
+    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(wrong("is a folder; give a file"));
+    }
+    let mut got = 0;
+    while got < head.len() {
+        match file.read(&mut head[got..]).map_err(|error| wrong(&error.to_string()))? {
+            0 => break,
+            more => got += more,
+        }
+    }
+    let head = &head[..got];
+    let name = match head {
+        [] => return Err(wrong("the file is empty")),
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => return Ok(Container::Mp4),
+        [0, 0, 1, ..] | [0, 0, 0, 1, ..] => return Ok(Container::AnnexB),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'A', b'V', b'I', b' '] => "AVI",
+        [0x1a, 0x45, 0xdf, 0xa3, ..] => "Matroska",
+        [0x47, ..] => "MPEG transport stream",
+        [0xff, 0xd8, 0xff, ..] => "JPEG",
+        [0x89, b'P', b'N', b'G', ..] => "PNG",
+        _ => return Ok(Container::Mp4),
+    };
+    let remedy = "convert it with `ffmpeg -i IN -c:v libx264 OUT.mp4`";
+    Err(wrong(&format!("{name} is not supported; MP4 and bare H.264 are: {remedy}")))
 }

@@ -43,6 +43,7 @@ pub struct Decoder {
     reorder: Reorder<Waiting>,
     waits_for_key: bool,
     sequence: u64,
+    last_pts_us: i64,
 }
 
 /// A unit between decoding and its turn to be shown.
@@ -67,6 +68,7 @@ impl Decoder {
             reorder: Reorder::new(Delay::Pictures(0)),
             waits_for_key: true,
             sequence: 0,
+            last_pts_us: i64::MIN,
         }
     }
 
@@ -246,6 +248,9 @@ impl Decoder {
         self.sequence += 1;
         if let Some((planes, color)) = next.picture {
             let Waiting { pts_us, captured_at_us, .. } = next;
+            // Two pictures of one time, as jittery cameras send them, still come one after the other.
+            let pts_us = pts_us.max(self.last_pts_us.saturating_add(1));
+            self.last_pts_us = pts_us;
             out(Picture { planes, pts_us, captured_at_us, color, sequence });
         }
     }
