@@ -6,6 +6,7 @@ mod meter;
 mod notice;
 mod secret;
 mod shutdown;
+mod simd;
 
 pub use clock::{Clock, process_cpu, thread_cpu};
 pub use error::{Error, Kind, Result};
@@ -13,3 +14,4 @@ pub use meter::{Meter, MeterReport};
 pub use notice::{Notice, Notices};
 pub use secret::Secret;
 pub use shutdown::Shutdown;
+pub use simd::widest;

@@ -1,6 +1,7 @@
 //! A region of a frame becomes an input tensor.
 
 use super::description::{Channels, Element, Input, Layout};
+use crate::base::widest;
 use crate::frame::{Frame, PictureError, PixelFormat, PixelRect, Placement, Shape, rows};
 
 /// The values of an input tensor, in the memory order of its layout.
@@ -77,12 +78,26 @@ impl Prepare {
 
     fn row(&self, values: &mut Values, y: usize, [r, g, b]: [&[u8]; 3]) {
         let channels = if self.swap { [b, g, r] } else { [r, g, b] };
-        match values {
-            Values::Float(values) => self.place(values, y, channels, |pixel, channel| {
-                f32::from(pixel) * self.gain[channel] + self.offset[channel]
-            }),
-            Values::Bytes(values) => self.place(values, y, channels, |pixel, _| pixel),
-        }
+        let (gain, offset) = (self.gain, self.offset);
+        widest(
+            #[inline(always)]
+            || match values {
+                Values::Float(values) => self.place(
+                    values,
+                    y,
+                    channels,
+                    #[inline(always)]
+                    |pixel, channel| f32::from(pixel) * gain[channel] + offset[channel],
+                ),
+                Values::Bytes(values) => self.place(
+                    values,
+                    y,
+                    channels,
+                    #[inline(always)]
+                    |pixel, _| pixel,
+                ),
+            },
+        );
     }
 
     #[inline(always)]

@@ -100,7 +100,7 @@ fn explain(error: &rten::LoadError) -> Error {
         Kind::ParseError => format!("it is not a whole ONNX file: {error}"),
         Kind::OperatorInvalid => format!("the graph cannot be run: {error}"),
         Kind::ExternalDataError => format!("its weights lie in another file; save them inside it: {error}"),
-        _ => format!("the graph is wrong: {error}"),
+        _ => format!("the graph is wrong, or the file is not whole: {error}"),
     })
 }
 

@@ -1,5 +1,6 @@
 //! Y, U and V become red, green and blue, or the Y, U and V of JPEG.
 
+use crate::base::widest;
 use crate::frame::{Color, Matrix};
 
 /// One output channel as a weighted sum of Y, U and V.
@@ -94,25 +95,61 @@ impl Mix {
     /// Fills `out` from as many samples of Y, U and V.
     pub(super) fn apply(&self, out: &mut [u8], y: &[u8], u: &[u8], v: &[u8]) {
         let mix = *self;
-        for (((out, y), u), v) in out.iter_mut().zip(y).zip(u).zip(v) {
-            *out = mix.close(mix.luma(*y) + high(chroma(*u), mix.u) + high(chroma(*v), mix.v));
-        }
+        widest(
+            #[inline(always)]
+            || {
+                for (((out, y), u), v) in out.iter_mut().zip(y).zip(u).zip(v) {
+                    *out = mix.close(mix.luma(*y) + high(chroma(*u), mix.u) + high(chroma(*v), mix.v));
+                }
+            },
+        );
     }
 
     /// [`Mix::apply`] where Y does not count.
     pub(super) fn apply_chroma(&self, out: &mut [u8], u: &[u8], v: &[u8]) {
         let mix = *self;
-        for ((out, u), v) in out.iter_mut().zip(u).zip(v) {
-            *out = mix.close(high(chroma(*u), mix.u) + high(chroma(*v), mix.v));
-        }
+        widest(
+            #[inline(always)]
+            || {
+                for ((out, u), v) in out.iter_mut().zip(u).zip(v) {
+                    *out = mix.close(high(chroma(*u), mix.u) + high(chroma(*v), mix.v));
+                }
+            },
+        );
     }
 
     /// [`Mix::apply`] where U and V do not count.
     pub(super) fn apply_luma(&self, out: &mut [u8], y: &[u8]) {
         let mix = *self;
-        for (out, y) in out.iter_mut().zip(y) {
-            *out = mix.close(mix.luma(*y));
-        }
+        widest(
+            #[inline(always)]
+            || {
+                for (out, y) in out.iter_mut().zip(y) {
+                    *out = mix.close(mix.luma(*y));
+                }
+            },
+        );
+    }
+
+    /// Red, green and blue at once, where `mixes` come from [`Mix::rgb`]: Y counts alike in all three, U
+    /// not in red, V not in blue.
+    pub(super) fn apply_rgb(mixes: &[Mix; 3], [r, g, b]: [&mut [u8]; 3], y: &[u8], u: &[u8], v: &[u8]) {
+        let [red, green, blue] = *mixes;
+        widest(
+            #[inline(always)]
+            || {
+                // One length for all, so that no index needs a check.
+                let count = y.len();
+                let (r, g, b) = (&mut r[..count], &mut g[..count], &mut b[..count]);
+                let (u, v) = (&u[..count], &v[..count]);
+                for at in 0..count {
+                    let (luma, u, v) = (red.luma(y[at]), chroma(u[at]), chroma(v[at]));
+                    r[at] = red.close(luma + high(v, red.v));
+                    g[at] = green.close(luma + high(u, green.u) + high(v, green.v));
+                    b[at] = blue.close(luma + high(u, blue.u));
+                }
+            },
+        );
     }
 
     #[inline(always)]

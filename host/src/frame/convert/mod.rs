@@ -17,6 +17,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{AskError, Frame, Region};
+use crate::base::widest;
 use color::Mix;
 use geometry::{Plan, Window};
 
@@ -177,11 +178,16 @@ pub(crate) fn rows(
 }
 
 fn interleave(row: &mut [u8], first: &[u8], second: &[u8], third: &[u8]) {
-    for (((pixel, a), b), c) in row.chunks_exact_mut(3).zip(first).zip(second).zip(third) {
-        pixel[0] = *a;
-        pixel[1] = *b;
-        pixel[2] = *c;
-    }
+    widest(
+        #[inline(always)]
+        || {
+            for (((pixel, a), b), c) in row.chunks_exact_mut(3).zip(first).zip(second).zip(third) {
+                pixel[0] = *a;
+                pixel[1] = *b;
+                pixel[2] = *c;
+            }
+        },
+    );
 }
 
 /// What drawing needs beside its result; kept by each thread, for it is as large as a picture.
@@ -239,9 +245,8 @@ fn draw(
                 let luma = source.luma(y - above);
                 if color {
                     let [u, v] = source.chroma(y - above, chroma);
-                    for (row, mix) in rgb.iter_mut().zip(&mix) {
-                        mix.apply(&mut row[inner.clone()], luma, u, v);
-                    }
+                    let out = rgb.each_mut().map(|row| &mut row[inner.clone()]);
+                    Mix::apply_rgb(&mix, out, luma, u, v);
                 } else {
                     Mix::gray(frame.color).apply_luma(&mut rgb[0][inner.clone()], luma);
                 }
