@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::document::{self, Document};
+use super::document::{self, Document, join};
 use super::params::Takes;
 use super::report::{FileId, Report, instead, quoted};
 use super::written::{
@@ -120,7 +120,7 @@ impl<'a> Check<'a> {
             if let Some(known) = self.lacks(section, name) {
                 let what = singular(section);
                 self.report.flag(
-                    format!("--{what} {}", document::printable(name)),
+                    format!("--{what} {}", name),
                     format!("the app has no such {what}; {}", instead("it", name, &known)),
                 );
             }
@@ -452,11 +452,6 @@ impl<'a> Check<'a> {
         let file = &deploy.written.events.as_ref()?.file;
         Some(if file.as_str() == "-" { Events::Stdout } else { Events::File(join(&deploy.folder, file)) })
     }
-}
-
-/// `path` as it is written in a manifest of `folder`; without a leading `./`, which only lengthens messages.
-fn join(folder: &Path, path: &str) -> PathBuf {
-    if folder == Path::new(".") { PathBuf::from(path) } else { folder.join(path) }
 }
 
 fn text_or(text: Option<&At<String>>, default: &str) -> String {

@@ -31,13 +31,14 @@ impl<T> Document<T> {
     }
 }
 
-/// Reads the manifest at `path`, whose written type is `T` with this `schema`; none where too much is wrong to say more.
+/// Reads the manifest at `path`, whose written type is `T` with this `schema`; none where too much is wrong
+/// to say more.
 pub(super) fn read<T: DeserializeOwned>(
     path: &Path,
     schema: &Value,
     report: &mut Report,
 ) -> Option<Document<T>> {
-    let shown = show(path);
+    let shown = path.strip_prefix(".").unwrap_or(path).to_string_lossy().into_owned();
     let bytes = match read_bytes(path) {
         Ok(bytes) => bytes,
         Err(what) => {
@@ -151,13 +152,7 @@ pub(super) fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-/// A path as messages lead with it: no `./`, no control characters.
-pub(super) fn show(path: &Path) -> String {
-    let path = path.strip_prefix(".").unwrap_or(path);
-    printable(&path.to_string_lossy())
-}
-
-/// Text without control characters.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+/// `path` as it is written in a manifest of `folder`; without a leading `./`, which only lengthens messages.
+pub(super) fn join(folder: &Path, path: &str) -> PathBuf {
+    if folder == Path::new(".") { PathBuf::from(path) } else { folder.join(path) }
 }

@@ -6,8 +6,10 @@ use crate::base::{Error, Kind};
 
 /// More lines than this help nobody, and a hostile file could have a hundred thousand.
 pub(super) const MAX_LINES: usize = 50;
-/// Longer names are not compared (the distance costs the product of the lengths) and values not quoted whole.
+/// Longer names are not compared: the distance costs the product of the lengths.
 const MAX_WORD_CHARS: usize = 64;
+/// Longer values are not quoted whole.
+const MAX_QUOTED_CHARS: usize = 160;
 
 /// A file that took part, by its place in the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,9 +71,9 @@ impl Report {
         };
         self.mistakes.sort();
         self.mistakes.dedup();
-        let mut lines = Vec::new();
+        let mut lines: Vec<String> = Vec::new();
         for (place, what) in self.mistakes.iter().take(MAX_LINES) {
-            lines.push(match place {
+            let line = match place {
                 Place::File(file, None) => format!("{}: {what}", self.files[file.0].shown),
                 Place::File(file, Some(at)) => {
                     let file = &self.files[file.0];
@@ -79,7 +81,9 @@ impl Report {
                     format!("{}:{line}:{column}: {what}", file.shown)
                 }
                 Place::Flag(flag) => format!("{flag}: {what}"),
-            });
+            };
+            // Paths and the parsers' own words have not been through `quoted`.
+            lines.push(line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect());
         }
         if self.mistakes.len() > MAX_LINES {
             lines.push(format!("and {} more", self.mistakes.len() - MAX_LINES));
@@ -105,7 +109,7 @@ fn position(text: &str, at: usize) -> (usize, usize) {
 pub(super) fn quoted(value: &str) -> String {
     let mut shown = String::from("`");
     for (index, c) in value.chars().enumerate() {
-        if index == MAX_WORD_CHARS {
+        if index == MAX_QUOTED_CHARS {
             shown.push('…');
             break;
         }

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::Source;
+use super::document::join;
 use super::report::quoted;
 use crate::base::Secret;
 
@@ -16,8 +17,7 @@ pub(super) fn parse(typed: &str, folder: &Path) -> Result<Source, String> {
         if typed.is_empty() || typed.contains('\0') {
             return Err("this is no source; write `rtsp://…` or a path".to_owned());
         }
-        let path = folder.join(typed);
-        let path = path.strip_prefix(".").unwrap_or(&path);
+        let path = join(folder, typed);
         let location = path.to_str().ok_or_else(|| {
             format!("the folder {} is no UTF-8; move the app", quoted(&folder.to_string_lossy()))
         })?;
@@ -124,6 +124,7 @@ mod tests {
         assert_eq!(parse_here("door.mp4").unwrap().location, "apps/door/door.mp4");
         assert_eq!(parse_here("/clips/door.mp4").unwrap().location, "/clips/door.mp4");
         assert_eq!(parse("door.mp4", Path::new(".")).unwrap().location, "door.mp4");
+        assert_eq!(parse(".", Path::new(".")).unwrap().location, ".");
         assert_eq!(parse_here("a b/c://d").unwrap().location, "apps/door/a b/c://d");
     }
 

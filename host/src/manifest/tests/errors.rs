@@ -457,7 +457,7 @@ fn a_file_that_is_no_manifest_is_refused() {
         folder.strip(App::load(&folder.0.join(path), None, &Overrides::default()).unwrap_err().message())
     };
     assert_eq!(load("absent"), "`absent` is not there; give an app's folder or its `app.toml`");
-    assert_eq!(load(""), "the folder `` has no `app.toml`; give an app's folder or its `app.toml`");
+    assert_eq!(load("."), "the folder `.` has no `app.toml`; give an app's folder or its `app.toml`");
 
     folder.write("app.toml", b"[app]\nname = \"caf\xe9\"\n");
     assert_eq!(load("app.toml"), "app.toml:2:12: this is no UTF-8; save the file as UTF-8");
@@ -465,7 +465,7 @@ fn a_file_that_is_no_manifest_is_refused() {
     assert_eq!(load("app.toml"), "app.toml: is larger than `1MiB`; no manifest needs as much");
     fs::remove_file(folder.0.join("app.toml")).unwrap();
     fs::create_dir(folder.0.join("app.toml")).unwrap();
-    assert_eq!(load(""), "app.toml: is not a file; a manifest is a text file");
+    assert_eq!(load("."), "./app.toml: is not a file; a manifest is a text file");
     assert_eq!(
         load("app.toml"),
         "the folder `app.toml` has no `app.toml`; give an app's folder or its `app.toml`"

@@ -160,3 +160,19 @@ fn a_default_is_within_its_own_range() {
     assert!(units::size("64MiB", &super::super::MEMORY_BYTES) == Ok(super::super::DEFAULT_MEMORY_BYTES));
     assert!(super::super::DEADLINE.contains(&super::super::DEFAULT_DEADLINE));
 }
+
+#[test]
+fn the_reference_names_every_key() {
+    let reference = fs::read_to_string(root().join("host/docs/manifest.md")).unwrap();
+    for schema in [&*schema::APP, &*schema::DEPLOY] {
+        let mut keys = BTreeSet::new();
+        schema_keys(schema, "", &mut keys);
+        for path in keys {
+            let key = path.rsplit('.').next().unwrap_or_default();
+            assert!(
+                reference.contains(&format!("`{key}`")) || reference.contains(&format!("[{key}")),
+                "{path}"
+            );
+        }
+    }
+}

@@ -127,3 +127,25 @@ fn a_file_full_of_mistakes_is_answered_soon_and_in_short() {
     assert_eq!(message.lines().count(), 51);
     assert!(message.ends_with("\nand 49950 more"), "{message}");
 }
+
+#[test]
+fn a_megabyte_of_anything_is_answered() {
+    const SIZE: usize = 1 << 20;
+    let numbered = |line: fn(usize) -> String| {
+        let mut text: String = (0..SIZE / 10).map(line).collect();
+        text.truncate(text[..SIZE.min(text.len())].rfind('\n').map_or(0, |newline| newline + 1));
+        text
+    };
+    for (what, text) in [
+        ("one key again and again", "a=1\n".repeat(SIZE / 4)),
+        ("keys", numbered(|index| format!("k{index}=1\n"))),
+        ("sections", numbered(|index| format!("[t{index}]\n"))),
+        ("a long path", format!("a{}=1", ".a".repeat(SIZE / 2 - 4))),
+        ("open brackets", "[".repeat(SIZE)),
+        ("a long list", format!("{GOOD_APP}cameras=[{}]", "\"a\",".repeat(SIZE / 4 - 200))),
+        ("a long key", format!("{}=1", "a".repeat(SIZE - 2))),
+    ] {
+        let message = Folder::with("megabyte", &text, GOOD_DEPLOY).load().unwrap_err();
+        assert!(message.lines().count() <= 51 && message.len() < 20_000, "{what}: {message}");
+    }
+}
