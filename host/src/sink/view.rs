@@ -33,7 +33,7 @@ const KEPT_EVENTS: usize = 100;
 const BOUNDARY: &str = "transom-picture";
 
 /// Rows of names and values for the page's table.
-pub type Numbers = Vec<(String, String)>;
+type Numbers = Vec<(String, String)>;
 
 /// The page and what it shows.
 pub struct View {
