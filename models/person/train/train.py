@@ -1,0 +1,199 @@
+"""Trains the detector on rendered pictures, on a CPU."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from torch import Tensor
+
+from network import Network
+
+TOP = 8
+"""At most this many cells answer for one person."""
+
+
+def overlap(a: Tensor, b: Tensor, complete: bool = False) -> Tensor:
+    """IoU of boxes given as centre and size, last axis 4; `complete` adds CIoU's penalties."""
+    a0, a1 = a[..., :2] - a[..., 2:] / 2, a[..., :2] + a[..., 2:] / 2
+    b0, b1 = b[..., :2] - b[..., 2:] / 2, b[..., :2] + b[..., 2:] / 2
+    inter = (torch.minimum(a1, b1) - torch.maximum(a0, b0)).clamp(min=0).prod(-1)
+    iou = inter / (a[..., 2:].prod(-1) + b[..., 2:].prod(-1) - inter + 1e-6)
+    if not complete:
+        return iou
+    span = (torch.maximum(a1, b1) - torch.minimum(a0, b0)).square().sum(-1) + 1e-6
+    apart = (a[..., :2] - b[..., :2]).square().sum(-1)
+    shape = (4 / math.pi ** 2) * (torch.atan(b[..., 2] / (b[..., 3] + 1e-6)) - torch.atan(a[..., 2] / (a[..., 3] + 1e-6))) ** 2
+    weight = (shape / (1 - iou + shape + 1e-6)).detach()
+    return iou - apart / span - weight * shape
+
+
+@torch.no_grad()
+def assigned(network: Network, scores: Tensor, boxes: Tensor, truth: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    """Which person each cell answers for (-1 none), and how sure it should be.
+
+    Task-aligned assignment (TOOD, arXiv:2108.07755): the cells that already agree best with a
+    person, by score and overlap, take it. Shapes: scores ``(n, cells)``, boxes ``(n, cells, 4)``,
+    truth ``(n, people, 4)`` centre and size, wanted ``(n, people)``.
+    """
+    centres = network.centres.T[None, None]
+    low, high = truth[..., :2] - truth[..., 2:] / 2, truth[..., :2] + truth[..., 2:] / 2
+    inside = ((centres > low[:, :, None]) & (centres < high[:, :, None])).all(-1)
+    # A box only a cell or so wide may hold no centre: the cells next to its middle may answer.
+    beside = ((centres - truth[:, :, None, :2]).abs() < network.strides.T[None, None] * .75).all(-1)
+    # The centre must be within reach of the decoder.
+    within = ((centres - truth[:, :, None, :2]).abs() < network.strides.T[None, None] * 1.9).all(-1)
+    fits = (truth[:, :, None, 2:] < network.sizes.T[None, None] * 3.8).all(-1)
+    able = (inside | beside) & within & fits & wanted[..., None]
+    iou = overlap(boxes[:, None], truth[:, :, None])
+    metric = scores[:, None].sqrt() * iou.clamp(min=1e-4) ** 4 * able
+    kept = torch.zeros_like(able)
+    best, where = metric.topk(TOP, -1)
+    kept.scatter_(2, where, best > 0)
+    # A cell that two people want goes to the one it overlaps more.
+    claim = torch.where(kept, iou + 1e-3, torch.zeros_like(iou))
+    most, owner = claim.max(1)
+    owner = torch.where(most > 0, owner, torch.full_like(owner, -1))
+    kept &= torch.arange(truth.shape[1])[None, :, None] == owner[:, None]
+    metric = metric * kept
+    peak = metric.amax(-1, keepdim=True)
+    sure = metric / (peak + 1e-9) * (iou * kept).amax(-1, keepdim=True)
+    return owner, sure.amax(1)
+
+
+def loss_of(network: Network, raw: Tensor, labels: Tensor) -> tuple[Tensor, float, float]:
+    """The loss of a batch, and its score and box parts."""
+    boxes = network.boxes(raw).transpose(1, 2)
+    logits = raw[:, 4]
+    size = labels[..., 2:4] - labels[..., :2]
+    truth = torch.cat([labels[..., :2] + size / 2, size], -1)
+    owner, sure = assigned(network, logits.detach().sigmoid(), boxes.detach(), truth, labels[..., 4] == 1)
+    # Nobody is punished for seeing someone who is nearly hidden.
+    hidden = labels[..., 4] == 2
+    centres = network.centres.T[None, None]
+    over = ((centres > labels[:, :, None, :2]) & (centres < labels[:, :, None, 2:4])).all(-1) & hidden[..., None]
+    counted = ~over.any(1) | (owner >= 0)
+    gap = (sure - logits.sigmoid()).abs().detach()
+    # Focal on the distance to the target (quality focal loss, arXiv:2006.04388).
+    score = functional.binary_cross_entropy_with_logits(logits, sure, reduction="none") * (gap ** 1.5 + .02 * (sure > 0))
+    total = sure.sum().clamp(min=1)
+    score = (score * counted).sum() / total
+    picked = owner >= 0
+    batch = torch.arange(len(labels))[:, None].expand_as(owner)[picked]
+    goal = truth[batch, owner[picked]]
+    box = ((1 - overlap(boxes[picked], goal, complete=True)) * sure[picked]).sum() / total
+    return score * 2 + box * 2, score.item(), box.item()
+
+
+class Pictures:
+    """Rendered arrays, shuffled and varied into batches."""
+
+    def __init__(self, folder: Path, name: str):
+        self.images = np.load(folder / f"{name}-images.npy", mmap_mode="r")
+        self.labels = np.load(folder / f"{name}-labels.npy")
+
+    def batch(self, rows: np.ndarray, rng: np.random.Generator | None) -> tuple[Tensor, Tensor]:
+        """Pictures 0..1 and labels; varied when given a generator."""
+        images = torch.from_numpy(self.images[np.sort(rows)].copy()).permute(0, 3, 1, 2).float().div_(255)
+        labels = torch.from_numpy(self.labels[np.sort(rows)].copy())
+        width, height = images.shape[3], images.shape[2]
+        if rng is None:
+            return images, labels
+        for index in range(len(rows)):
+            image, label = images[index], labels[index]
+            if rng.random() < .5:
+                image = image.flip(2)
+                label[:, [0, 2]] = width - label[:, [2, 0]]
+            if rng.random() < .4:
+                # A crop, enlarged: nearer people, and other aspect ratios.
+                w, h = (int(v * rng.uniform(.6, 1.0)) for v in (width, height))
+                x, y = int(rng.integers(0, width - w + 1)), int(rng.integers(0, height - h + 1))
+                image = functional.interpolate(image[None, :, y:y + h, x:x + w], (height, width), mode="bilinear", antialias=True)[0]
+                label = _moved(label, width / w, height / h, x, y, width, height)
+            gain = torch.tensor(rng.uniform(.7, 1.35) * rng.uniform(.92, 1.08, (3, 1, 1)), dtype=torch.float32)
+            if rng.random() < .1:
+                image = image.mean(0, keepdim=True).expand(3, -1, -1)
+            image = ((image * gain - .5) * float(rng.uniform(.8, 1.2)) + .5).clamp(0, 1)
+            images[index], labels[index] = image, label
+        return images, labels
+
+
+def _moved(label: Tensor, sx: float, sy: float, x: int, y: int, width: int, height: int) -> Tensor:
+    """Labels after a crop at x, y was enlarged; who lost most of their area is no longer asked for."""
+    moved = label.clone()
+    moved[:, [0, 2]] = (label[:, [0, 2]] - x) * sx
+    moved[:, [1, 3]] = (label[:, [1, 3]] - y) * sy
+    area = (moved[:, 2] - moved[:, 0]) * (moved[:, 3] - moved[:, 1])
+    moved[:, [0, 2]] = moved[:, [0, 2]].clamp(0, width)
+    moved[:, [1, 3]] = moved[:, [1, 3]].clamp(0, height)
+    left = (moved[:, 2] - moved[:, 0]) * (moved[:, 3] - moved[:, 1])
+    cut = (left < .4 * area) & (label[:, 4] == 1)
+    moved[cut, 4] = 2
+    moved[(left < 4) & (label[:, 4] > 0)] = 0
+    return moved
+
+
+def train(folder: Path, epochs: int = 10, batch: int = 16, seed: int = 1, threads: int = 2,
+          minutes: float = 28.0, again: bool = False) -> Path:
+    """Writes ``checkpoint.pt`` after every epoch and returns its path.
+
+    Starts from nothing, or `again` from the checkpoint that is there, at half the learning rate.
+
+    Weights are kept as a running mean, which is what is exported. Out of `minutes`, the schedule
+    is cut short: it still ends with a small learning rate.
+    """
+    torch.manual_seed(seed)
+    torch.set_num_threads(threads)
+    rng = np.random.default_rng(seed + again)
+    pictures = Pictures(folder, "train")
+    network = Network().to(memory_format=torch.channels_last)
+    path, peak = folder / "checkpoint.pt", 2.5e-3
+    if again:
+        network.load_state_dict(torch.load(path, weights_only=True)["weights"])
+        peak /= 2
+    mean = {k: v.detach().clone() for k, v in network.state_dict().items()}
+    decayed = [p for p in network.parameters() if p.ndim > 1]
+    plain = [p for p in network.parameters() if p.ndim <= 1]
+    optimiser = torch.optim.AdamW([{"params": decayed, "weight_decay": .02}, {"params": plain, "weight_decay": 0}], lr=1e-3)
+    steps = epochs * (len(pictures.images) // batch)
+    began, step = time.monotonic(), 0
+    over = False
+    for epoch in range(epochs):
+        order, network = rng.permutation(len(pictures.images)), network.train()
+        sums, seen = np.zeros(2), 0
+        for rows in order[:len(order) // batch * batch].reshape(-1, batch):
+            spent = (time.monotonic() - began) / (minutes * 60)
+            progress = max(step / steps, spent)
+            if progress >= 1:
+                over = True
+                break
+            rate = peak * min(1, (step + 1) / 150) * (.02 + .98 * .5 * (1 + math.cos(math.pi * progress)))
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            images, labels = pictures.batch(rows, rng)
+            raw = network(images.contiguous(memory_format=torch.channels_last))
+            loss, score, box = loss_of(network, raw, labels)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 10.0)
+            optimiser.step()
+            step += 1
+            keep = min(.998, (1 + step) / (20 + step))
+            for name, value in network.state_dict().items():
+                if value.is_floating_point():
+                    mean[name].mul_(keep).add_(value.detach(), alpha=1 - keep)
+            sums, seen = sums + (score, box), seen + 1
+            if step % 50 == 0:
+                print(f"epoch {epoch + 1} step {step}/{steps} score {sums[0] / seen:.3f} box {sums[1] / seen:.3f} "
+                      f"rate {rate:.5f} {time.monotonic() - began:.0f} s", flush=True)
+        temporary = path.with_suffix(".new")
+        torch.save({"weights": mean, "epoch": epoch + 1, "seconds": time.monotonic() - began}, temporary)
+        temporary.rename(path)
+        if over:
+            break
+    print(f"trained in {time.monotonic() - began:.0f} s", flush=True)
+    return path

@@ -1,0 +1,6 @@
+//! What Transom promises, tried with real parts: the built command, real video, the real model, real guests.
+
+mod support;
+
+mod people_counter;
+mod run;
