@@ -1,18 +1,25 @@
 //! Publishes what a model finds: one event `detections` a frame, also where there is nothing, so that
 //! frames can be counted. The instrument to measure models and the host with.
 //!
-//! Models: one or more; the first is asked. Params: `threshold` (float), the least score.
+//! Models: one or more; the first is asked. Params: `threshold` (float), the least score; `draw` (boolean, may
+//! be left out: true), whether boxes are drawn: a hundred marks cost as much as all the rest together.
 
 use transom_sdk::{Color, Event, Frame, FrameInfo, Model, ModelError, Plugin, Setup, marks, metrics};
 
 struct Detections {
     model: Model,
     threshold: f32,
+    draw: bool,
 }
 
 impl Plugin for Detections {
     fn configure(setup: Setup) -> Result<Self, String> {
-        Ok(Detections { model: setup.first_model()?, threshold: setup.float("threshold")? as f32 })
+        let threshold = setup.float("threshold")? as f32;
+        let draw = match setup.param("draw") {
+            Some(_) => setup.boolean("draw")?,
+            None => true,
+        };
+        Ok(Detections { model: setup.first_model()?, threshold, draw })
     }
 
     fn on_frame(&mut self, frame: &Frame, _: &FrameInfo) -> Result<(), String> {
@@ -24,8 +31,10 @@ impl Plugin for Detections {
             }
             answer => answer?,
         };
-        for thing in &found {
-            marks::rectangle(thing.region, self.model.label(thing.label), Color::of(thing.label));
+        if self.draw {
+            for thing in &found {
+                marks::rectangle(thing.region, self.model.label(thing.label), Color::of(thing.label));
+            }
         }
         Event::new("detections").detections(&self.model, &found).publish()?;
         Ok(())

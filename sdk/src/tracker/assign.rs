@@ -47,7 +47,10 @@ fn solve(n: usize, m: usize, price: impl Fn(usize, usize) -> f32) -> Vec<Option<
         let (mut row, mut via, mut reached) = (start, None, 0.0);
         let end = loop {
             let mut next: Option<usize> = None;
-            for column in (0..m).filter(|&c| !done[c]).collect::<Vec<_>>() {
+            for column in 0..m {
+                if done[column] {
+                    continue;
+                }
                 let through = reached + price(row, column) - row_potential[row] - column_potential[column];
                 if through < distance[column] {
                     distance[column] = through;
