@@ -11,12 +11,17 @@ fn main() {
     let guests = root.join("guest-examples");
     let cargo = std::env::var_os("CARGO").expect("cargo runs build scripts");
     let mut build = Command::new(cargo);
-    build.args(["build", "--release", "--target", "wasm32-wasip2", "--target-dir", "target"]).current_dir(&guests);
+    build
+        .args(["build", "--release", "--target", "wasm32-wasip2", "--target-dir", "target"])
+        .current_dir(&guests);
     // What was set for the host's build is not meant for the guests'.
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
         if name.starts_with("CARGO_") && name != "CARGO_HOME" && !name.starts_with("CARGO_NET")
-            || matches!(name.as_str(), "RUSTC" | "RUSTDOC" | "RUSTC_WRAPPER" | "RUSTC_WORKSPACE_WRAPPER" | "RUSTFLAGS")
+            || matches!(
+                name.as_str(),
+                "RUSTC" | "RUSTDOC" | "RUSTC_WRAPPER" | "RUSTC_WORKSPACE_WRAPPER" | "RUSTFLAGS"
+            )
         {
             build.env_remove(name);
         }

@@ -19,10 +19,13 @@ fn people_are_counted_as_many_as_there_are() {
     let crossings: Vec<_> = events.iter().filter(|event| event["name"] == "line-crossed").collect();
     let mut told: Vec<(f64, &str)> = crossings
         .iter()
-        .map(|event| (event["media_time_us"].as_f64().unwrap() / 1e6, event["data"]["direction"].as_str().unwrap()))
+        .map(|event| {
+            (event["media_time_us"].as_f64().unwrap() / 1e6, event["data"]["direction"].as_str().unwrap())
+        })
         .collect();
     for crossing in truth["crossings"].as_array().unwrap() {
-        let (time, direction) = (crossing["time_s"].as_f64().unwrap(), crossing["direction"].as_str().unwrap());
+        let (time, direction) =
+            (crossing["time_s"].as_f64().unwrap(), crossing["direction"].as_str().unwrap());
         let at = told.iter().position(|(when, way)| *way == direction && (when - time).abs() < 1.0);
         let at = at.unwrap_or_else(|| panic!("{direction} at {time} s was not told; left are {told:?}"));
         told.remove(at);

@@ -27,7 +27,12 @@ fn every_frame_of_a_recording_is_analysed_once_and_in_order() {
             let at = |side: &str| found["box"][side].as_f64().unwrap();
             assert_eq!(found["label"], "person");
             assert!((0.5..=1.0).contains(&found["score"].as_f64().unwrap()));
-            assert!(at("l") >= 0.0 && at("t") >= 0.0 && at("l") + at("w") <= 1.0001 && at("t") + at("h") <= 1.0001);
+            assert!(
+                at("l") >= 0.0
+                    && at("t") >= 0.0
+                    && at("l") + at("w") <= 1.0001
+                    && at("t") + at("h") <= 1.0001
+            );
         }
     }
     assert!(events.iter().any(|event| !event["detections"].as_array().unwrap().is_empty()));
@@ -37,7 +42,8 @@ fn every_frame_of_a_recording_is_analysed_once_and_in_order() {
 fn a_run_ends_after_the_frames_it_was_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let (log, report) = (folder.path().join("events.jsonl"), folder.path().join("summary.json"));
-    let done = finish(detections().args(["--frames", "7"]).arg("--events").arg(&log).arg("--summary").arg(&report));
+    let done =
+        finish(detections().args(["--frames", "7"]).arg("--events").arg(&log).arg("--summary").arg(&report));
     assert_eq!((done.code(), done.stdout.as_str()), (0, ""));
     assert_eq!(events(&std::fs::read_to_string(log).unwrap()).len(), 7);
     assert_eq!(summary(&report)["frames"]["analysed"], 7);
@@ -47,7 +53,8 @@ fn a_run_ends_after_the_frames_it_was_asked_for() {
 fn a_looped_recording_goes_on_in_time() {
     let done = finish(detections().args(["--loop", "--frames", "400"]));
     assert_eq!(done.code(), 0, "{}", done.stderr);
-    let times: Vec<i64> = done.events().iter().map(|event| event["media_time_us"].as_i64().unwrap()).collect();
+    let times: Vec<i64> =
+        done.events().iter().map(|event| event["media_time_us"].as_i64().unwrap()).collect();
     assert_eq!(times, (0..400).map(|at| at * 40_000).collect::<Vec<_>>());
 }
 
@@ -63,7 +70,8 @@ fn a_recording_played_at_its_own_pace_takes_its_time() {
 fn ctrl_c_ends_a_run_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("summary.json");
-    let mut child = detections().args(["--loop", "--realtime"]).arg("--summary").arg(&report).spawn().unwrap();
+    let mut child =
+        detections().args(["--loop", "--realtime"]).arg("--summary").arg(&report).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let first = lines.next().unwrap().unwrap();
     let pid = rustix::process::Pid::from_child(&child);

@@ -1,8 +1,14 @@
-//! Drawing over the output video, on the frame of the present call. Where nobody watches it costs
-//! nothing; what lies outside the frame is cut off; beyond 1,000 marks a frame they are dropped.
+//! Drawing over the output video, on the frame of the present call. Ask [`watched`] first: where nobody
+//! looks, marks are dropped. What lies outside the frame is cut off; beyond 1,000 marks a frame they are
+//! dropped.
 
 use crate::bindings::transom::app::marks;
 use crate::{Point, Region};
+
+/// Whether anybody looks at the output video now.
+pub fn watched() -> bool {
+    marks::watched()
+}
 
 /// A color of a mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

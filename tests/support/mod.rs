@@ -51,7 +51,10 @@ impl Done {
 
 /// Lines of JSON.
 pub(crate) fn events(lines: &str) -> Vec<Value> {
-    lines.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+    lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
 }
 
 /// Runs a command to its end; fails the test where it takes longer than two minutes.
@@ -101,7 +104,8 @@ pub(crate) fn summary(path: &Path) -> Value {
 /// Real clips and models that are not part of the repository; tests that use them say so and are skipped
 /// where they are not there.
 pub(crate) fn shared_data() -> Option<PathBuf> {
-    let folder = std::env::var_os("TRANSOM_SHARED_DATA").map_or_else(|| file("../shared/data"), PathBuf::from);
+    let folder =
+        std::env::var_os("TRANSOM_SHARED_DATA").map_or_else(|| file("../shared/data"), PathBuf::from);
     if folder.is_dir() {
         return Some(folder);
     }

@@ -1,25 +1,19 @@
 //! Publishes what a model finds: one event `detections` a frame, also where there is nothing, so that
 //! frames can be counted. The instrument to measure models and the host with.
 //!
-//! Models: one or more; the first is asked. Params: `threshold` (float), the least score; `draw` (boolean, may
-//! be left out: true), whether boxes are drawn: a hundred marks cost as much as all the rest together.
+//! Models: one or more; the first is asked. Params: `threshold` (float), the least score.
 
 use transom_sdk::{Color, Event, Frame, FrameInfo, Model, ModelError, Plugin, Setup, marks, metrics};
 
 struct Detections {
     model: Model,
     threshold: f32,
-    draw: bool,
 }
 
 impl Plugin for Detections {
     fn configure(setup: Setup) -> Result<Self, String> {
         let threshold = setup.float("threshold")? as f32;
-        let draw = match setup.param("draw") {
-            Some(_) => setup.boolean("draw")?,
-            None => true,
-        };
-        Ok(Detections { model: setup.first_model()?, threshold, draw })
+        Ok(Detections { model: setup.first_model()?, threshold })
     }
 
     fn on_frame(&mut self, frame: &Frame, _: &FrameInfo) -> Result<(), String> {
@@ -31,7 +25,7 @@ impl Plugin for Detections {
             }
             answer => answer?,
         };
-        if self.draw {
+        if marks::watched() {
             for thing in &found {
                 marks::rectangle(thing.region, self.model.label(thing.label), Color::of(thing.label));
             }

@@ -61,7 +61,9 @@ impl Scene {
                 line_crossed(track, direction, totals)?;
             }
         }
-        self.draw();
+        if marks::watched() {
+            self.draw();
+        }
         Ok(())
     }
 

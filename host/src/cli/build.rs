@@ -42,7 +42,9 @@ fn run(build: &Build) -> Result<()> {
         // Standard output is for events; a build's words are words.
         .stdout(std::io::stderr())
         .status()
-        .map_err(|error| Error::plugin(format!("`{}` cannot be run in {}: {error}", build.command, build.folder.display())))?;
+        .map_err(|error| {
+            Error::plugin(format!("`{}` cannot be run in {}: {error}", build.command, build.folder.display()))
+        })?;
     if status.success() {
         return Ok(());
     }

@@ -101,8 +101,9 @@ impl Probe {
         let (location, username, password) = camera::split_credentials(&self.source)?;
         let password = match &self.password_file {
             Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|error| Error::usage(format!("the password file `{}`: {error}", path.display())))?;
+                let text = std::fs::read_to_string(path).map_err(|error| {
+                    Error::usage(format!("the password file `{}`: {error}", path.display()))
+                })?;
                 Some(Secret::new(text.trim_end_matches(['\r', '\n'])))
             }
             None => password,
@@ -194,7 +195,8 @@ impl FrameMd5 {
         }
         let scale = 1_000_000 * i128::from(denominator);
         let at = (i128::from(picture.pts_us) * i128::from(numerator) + scale / 2).div_euclid(scale);
-        let _ = write!(self.text, "0, {at:>10}, {at:>10}, {:>8}, {:>8}, ", self.duration, planes.bytes().len());
+        let _ =
+            write!(self.text, "0, {at:>10}, {at:>10}, {:>8}, {:>8}, ", self.duration, planes.bytes().len());
         for byte in Md5::digest(planes.bytes()) {
             let _ = write!(self.text, "{byte:02x}");
         }
@@ -224,7 +226,13 @@ fn words(report: &Report) -> String {
     row("container", format!("{}{}", stream.container, if stream.live { ", live" } else { "" }));
     row(
         "codec",
-        format!("{} {} profile, level {}.{}", stream.codec, stream.profile, stream.level / 10, stream.level % 10),
+        format!(
+            "{} {} profile, level {}.{}",
+            stream.codec,
+            stream.profile,
+            stream.level / 10,
+            stream.level % 10
+        ),
     );
     let scan = if stream.interlaced { "interlaced" } else { "progressive" };
     row("picture", format!("{}x{} {}, {scan}", stream.width, stream.height, stream.pixel_format));
@@ -268,7 +276,10 @@ fn words(report: &Report) -> String {
         );
     }
     if health.lost_packets + units.discontinuities > 0 {
-        row("lost", format!("{} packets, {} breaks in the stream", health.lost_packets, units.discontinuities));
+        row(
+            "lost",
+            format!("{} packets, {} breaks in the stream", health.lost_packets, units.discontinuities),
+        );
     }
     if let Some(decoder) = decoder {
         row(

@@ -62,7 +62,9 @@ fn view_addr(text: &str) -> Result<SocketAddr, String> {
     if let Ok(port) = text.trim_start_matches(':').parse::<u16>() {
         return Ok(SocketAddr::from(([127, 0, 0, 1], port)));
     }
-    text.replace("localhost", "127.0.0.1").parse().map_err(|_| "it is PORT or ADDRESS:PORT, such as 8088".to_owned())
+    text.replace("localhost", "127.0.0.1")
+        .parse()
+        .map_err(|_| "it is PORT or ADDRESS:PORT, such as 8088".to_owned())
 }
 
 impl Run {
@@ -149,8 +151,9 @@ fn write_summary(path: &Path, summary: &pipeline::Summary) -> Result<()> {
     let mut json = serde_json::to_string_pretty(summary)
         .map_err(|error| Error::new(Kind::Internal, format!("the summary is no JSON: {error}")))?;
     json.push('\n');
-    std::fs::write(path, json)
-        .map_err(|error| Error::sink(format!("the summary cannot be written to `{}`: {error}", path.display())))
+    std::fs::write(path, json).map_err(|error| {
+        Error::sink(format!("the summary cannot be written to `{}`: {error}", path.display()))
+    })
 }
 
 /// The first Ctrl-C or SIGTERM ends the run in order; the second ends it at once.
@@ -164,7 +167,8 @@ fn stop_on_signal(shutdown: &Shutdown) -> Result<()> {
         .spawn(move || {
             runtime.block_on(async {
                 use tokio::signal::unix::{SignalKind, signal};
-                let pair = signal(SignalKind::interrupt()).and_then(|a| Ok((a, signal(SignalKind::terminate())?)));
+                let pair =
+                    signal(SignalKind::interrupt()).and_then(|a| Ok((a, signal(SignalKind::terminate())?)));
                 let (mut interrupt, mut terminate) = match pair {
                     Ok(pair) => pair,
                     Err(error) => return drop(ready.send(Err(error))),

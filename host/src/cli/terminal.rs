@@ -64,7 +64,8 @@ impl Terminal {
             let frames = progress.frames();
             let passed = clock.now().saturating_sub(started);
             let rate = frames.analysed as f64 / passed.as_secs_f64().max(1e-3);
-            let words = format!("{} analysed ({rate:.0} a second), {} events", frames.analysed, progress.events());
+            let words =
+                format!("{} analysed ({rate:.0} a second), {} events", frames.analysed, progress.events());
             match &self.bar {
                 Some(bar) => {
                     bar.set_position(frames.received);

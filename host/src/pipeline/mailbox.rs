@@ -86,8 +86,7 @@ impl Mailbox {
                 if shutdown.is_stopped() {
                     return;
                 }
-                state =
-                    self.emptied.wait_timeout(state, LOOK).unwrap_or_else(PoisonError::into_inner).0;
+                state = self.emptied.wait_timeout(state, LOOK).unwrap_or_else(PoisonError::into_inner).0;
             }
         }
         state.items.push_back(item);

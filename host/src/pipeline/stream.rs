@@ -5,8 +5,8 @@
 //! then whole groups of pictures are dropped up to the next one decoding can start at, and counted.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::base::{Clock, Error, Kind, Notices, Result, Shutdown};
@@ -198,7 +198,8 @@ impl Stream {
 
     pub(super) fn subscribe(&mut self, subscriber: Subscriber) -> Result<()> {
         if self.path.subscribers.len() >= MOST_SUBSCRIBERS {
-            let message = format!("camera `{}`: more than {MOST_SUBSCRIBERS} plugins watch it", self.watch.name);
+            let message =
+                format!("camera `{}`: more than {MOST_SUBSCRIBERS} plugins watch it", self.watch.name);
             return Err(Error::manifest(message));
         }
         self.path.subscribers.push(subscriber);
@@ -263,7 +264,8 @@ impl Path {
                 pulled.close();
                 ended
             });
-            let pull = pull.map_err(|error| Error::internal(format!("no thread to read the camera: {error}")))?;
+            let pull =
+                pull.map_err(|error| Error::internal(format!("no thread to read the camera: {error}")))?;
             let mut fed = Ok(true);
             while let (Ok(true), Some(unit)) = (&fed, units.take()) {
                 fed = self.feed(&unit);

@@ -234,7 +234,11 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Frames { received, decoded, analysed, dropped } = &self.frames;
         let rate = *analysed as f64 / self.wall_s.max(1e-9);
-        writeln!(f, "{} {}: {analysed} frames in {:.2} s ({rate:.0} a second)", self.app, self.version, self.wall_s)?;
+        writeln!(
+            f,
+            "{} {}: {analysed} frames in {:.2} s ({rate:.0} a second)",
+            self.app, self.version, self.wall_s
+        )?;
         write!(f, "  frames     {received} received, {decoded} decoded, {analysed} analysed")?;
         for (reason, count) in dropped {
             write!(f, ", {count} {}", reason.replace('_', " "))?;
@@ -245,7 +249,11 @@ impl fmt::Display for Summary {
             write!(f, ", {} MiB at most", peak >> 20)?;
         }
         writeln!(f)?;
-        writeln!(f, "  {:<28} {:>8} {:>9} {:>9} {:>9} {:>9}", "stage", "count", "CPU s", "p50 ms", "p95 ms", "p99 ms")?;
+        writeln!(
+            f,
+            "  {:<28} {:>8} {:>9} {:>9} {:>9} {:>9}",
+            "stage", "count", "CPU s", "p50 ms", "p95 ms", "p99 ms"
+        )?;
         for (stage, name, report) in self.stages() {
             let ms = |us: f64| us / 1000.0;
             writeln!(
@@ -261,7 +269,11 @@ impl fmt::Display for Summary {
         }
         for ModelSummary { report, sha256 } in &self.models {
             let digest = sha256.get(..12).unwrap_or(sha256);
-            writeln!(f, "  model {}: {}, sha256 {digest}…, {} asked", report.name, report.backend, report.asks)?;
+            writeln!(
+                f,
+                "  model {}: {}, sha256 {digest}…, {} asked",
+                report.name, report.backend, report.asks
+            )?;
         }
         for PluginSummary { report, seen, .. } in &self.plugins {
             write!(
@@ -271,7 +283,12 @@ impl fmt::Display for Summary {
                 report.events,
                 report.peak_memory_bytes as f64 / f64::from(1 << 20)
             )?;
-            match report.faults.iter().map(|(kind, count)| format!("{count} {}", kind.as_str())).collect::<Vec<_>>() {
+            match report
+                .faults
+                .iter()
+                .map(|(kind, count)| format!("{count} {}", kind.as_str()))
+                .collect::<Vec<_>>()
+            {
                 faults if faults.is_empty() => write!(f, "no faults")?,
                 faults => write!(f, "faults: {}", faults.join(", "))?,
             }

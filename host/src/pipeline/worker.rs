@@ -178,9 +178,6 @@ impl Worker {
         }
         self.said.events.clear();
         self.said.marks.clear();
-        self.deliver.record(
-            self.clock.now().saturating_sub(started),
-            thread_cpu().saturating_sub(cpu),
-        );
+        self.deliver.record(self.clock.now().saturating_sub(started), thread_cpu().saturating_sub(cpu));
     }
 }

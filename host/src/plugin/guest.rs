@@ -316,6 +316,10 @@ impl models::HostModel for Guest {
 }
 
 impl marks::Host for Guest {
+    fn watched(&mut self) -> wasmtime::Result<bool> {
+        Ok(self.setup.watched.load(Ordering::Relaxed))
+    }
+
     fn box_(&mut self, at: Region, caption: String, color: marks::Color) -> wasmtime::Result<()> {
         self.mark(Mark::Box {
             region: at.into(),

@@ -32,7 +32,8 @@ pub(super) fn annotated(frame: &Frame, marks: &[Mark]) -> Result<Vec<u8>, String
     let mut jpeg = Vec::new();
     let mut encoder = Encoder::new(&mut jpeg, QUALITY);
     encoder.set_sampling_factor(SamplingFactor::F_2_2);
-    let side = |side: u32| u16::try_from(side).map_err(|_| format!("a picture of {width}x{height} is too large"));
+    let side =
+        |side: u32| u16::try_from(side).map_err(|_| format!("a picture of {width}x{height} is too large"));
     encoder
         .encode(&canvas.pixels, side(width)?, side(height)?, ColorType::Rgb)
         .map_err(|error| error.to_string())?;

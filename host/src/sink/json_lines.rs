@@ -95,6 +95,9 @@ impl JsonLines {
     }
 
     fn failed(&self, error: &std::io::Error) -> Error {
-        Error::sink(format!("events cannot be written to `{}`: {error}; free some space or name another place with `--events`", self.name))
+        Error::sink(format!(
+            "events cannot be written to `{}`: {error}; free some space or name another place with `--events`",
+            self.name
+        ))
     }
 }

@@ -84,7 +84,9 @@ impl View {
     /// [`Kind::Sink`](crate::base::Kind::Sink) where the port cannot be had.
     pub fn start(addr: SocketAddr) -> Result<Self> {
         let fail = |error: std::io::Error| {
-            Error::sink(format!("the page cannot be served at {addr}: {error}; choose another port with `--view`"))
+            Error::sink(format!(
+                "the page cannot be served at {addr}: {error}; choose another port with `--view`"
+            ))
         };
         let listener = std::net::TcpListener::bind(addr).map_err(fail)?;
         listener.set_nonblocking(true).map_err(fail)?;
@@ -240,7 +242,10 @@ struct Status {
     after: usize,
 }
 
-async fn status(State(shared): State<Arc<Shared>>, Query(After { after }): Query<After>) -> impl IntoResponse {
+async fn status(
+    State(shared): State<Arc<Shared>>,
+    Query(After { after }): Query<After>,
+) -> impl IntoResponse {
     let kept = lock(&shared.events);
     let new = kept.count.saturating_sub(after).min(kept.lines.len());
     let events = kept.lines.iter().skip(kept.lines.len() - new).cloned().collect();
@@ -283,7 +288,10 @@ async fn next_part(
             let of = Arc::clone(&picture);
             let jpeg = tokio::task::spawn_blocking(move || of.jpeg(number)).await.ok().flatten();
             if let Some(jpeg) = jpeg {
-                let head = format!("--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", jpeg.len());
+                let head = format!(
+                    "--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n",
+                    jpeg.len()
+                );
                 let part = Bytes::from([head.as_bytes(), &jpeg, b"\r\n"].concat());
                 return Some((Ok(part), (looker, picture, numbers, number)));
             }

@@ -40,14 +40,7 @@ fn frame(width: u32, height: u32, color: Color, mut sample: impl FnMut(usize, u3
             *to = sample(index, at as u32 % stride, at as u32 / stride);
         }
     }
-    Frame {
-        sequence: 0,
-        media_time_us: 0,
-        captured_at_us: 0,
-        planes,
-        color,
-        memo: Memo::default(),
-    }
+    Frame { sequence: 0, media_time_us: 0, captured_at_us: 0, planes, color, memo: Memo::default() }
 }
 
 fn noise(width: u32, height: u32, color: Color) -> Frame {
