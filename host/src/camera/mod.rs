@@ -129,8 +129,10 @@ pub fn open(
     }
     let path = Path::new(location);
     match container(path)? {
-        Container::Mp4 => Ok(Box::new(mp4::Recording::open(path, clock, notices.clone())?)),
-        Container::AnnexB => Ok(Box::new(annexb::ByteStream::open(path, clock, notices.clone())?)),
+        Container::Mp4 => Ok(Box::new(mp4::Recording::open(path, clock, shutdown.clone(), notices.clone())?)),
+        Container::AnnexB => {
+            Ok(Box::new(annexb::ByteStream::open(path, clock, shutdown.clone(), notices.clone())?))
+        }
     }
 }
 

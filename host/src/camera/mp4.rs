@@ -1,5 +1,8 @@
 //! Recordings in MP4: H.264 with exact times, edit lists honoured, read sample by sample.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -10,7 +13,7 @@ use bytes::Bytes as Shared;
 use super::boxes::{self, Bytes, Edit, Track, child};
 use super::samples::{self, Defaults, Sample};
 use super::{Health, Source, StreamInfo};
-use crate::base::{Clock, Error, Notices, Result};
+use crate::base::{Clock, Error, Notices, Result, Shutdown};
 use crate::frame::AccessUnit;
 use crate::frame::h264::{self, Stream, nal_type};
 
@@ -27,6 +30,7 @@ pub(super) struct Recording {
     info: StreamInfo,
     health: Arc<Health>,
     notices: Notices,
+    shutdown: Shutdown,
     opened_at_us: i64,
     timescale: i64,
     length_size: usize,
@@ -52,7 +56,7 @@ struct Segment {
 }
 
 impl Recording {
-    pub(super) fn open(path: &Path, clock: Clock, notices: Notices) -> Result<Self> {
+    pub(super) fn open(path: &Path, clock: Clock, shutdown: Shutdown, notices: Notices) -> Result<Self> {
         let name = path.display().to_string();
         let wrong = |what: &str| Error::source(format!("`{name}`: {what}"));
         let mut file = File::open(path).map_err(|error| wrong(&error.to_string()))?;
@@ -96,6 +100,7 @@ impl Recording {
             file,
             health,
             notices,
+            shutdown,
             opened_at_us: clock.wall_us(),
             timescale,
             length_size,
@@ -167,7 +172,7 @@ impl Source for Recording {
     }
 
     fn next(&mut self) -> Result<Option<AccessUnit>> {
-        while !self.ended {
+        while !self.ended && !self.shutdown.is_stopped() {
             let Some(segment) = self.segments.get(self.segment).copied() else {
                 self.finish();
                 break;
