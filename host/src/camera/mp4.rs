@@ -12,7 +12,7 @@ use bytes::Bytes as Shared;
 
 use super::boxes::{self, Bytes, Edit, Track, child};
 use super::samples::{self, Defaults, Sample};
-use super::{Health, Source, StreamInfo};
+use super::{Health, Source, StreamInfo, read_up_to};
 use crate::base::{Clock, Error, Notices, Result, Shutdown};
 use crate::frame::AccessUnit;
 use crate::frame::h264::{self, Stream, nal_type};
@@ -360,9 +360,7 @@ impl Index {
                 b"ftyp" | b"moov" | b"mdat" | b"moof" | b"styp" | b"wide" | b"free" | b"skip"
             );
             if !known {
-                return Err("this is no MP4 file; if it is video, convert it with \
-                            `ffmpeg -i IN -c:v libx264 OUT.mp4`"
-                    .to_owned());
+                break;
             }
             let length = if length == 0 { size - at } else { length };
             let whole = length >= head_size && length <= size - at;
@@ -385,6 +383,10 @@ impl Index {
             }
             at += length;
         }
+        if !known {
+            let remedy = "if it is video, convert it with `ffmpeg -i IN -c:v libx264 OUT.mp4`";
+            return Err(format!("this is no MP4 file; {remedy}"));
+        }
         let moov = moov.ok_or_else(|| {
             "its index (`moov`) is missing: the file was cut off before it was finished; record again, or \
              record fragmented MP4, which survives a cut"
@@ -403,15 +405,4 @@ impl Index {
         }
         Some(samples)
     }
-}
-
-fn read_up_to(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
-    let mut got = 0;
-    while got < buffer.len() {
-        match file.read(&mut buffer[got..])? {
-            0 => break,
-            more => got += more,
-        }
-    }
-    Ok(got)
 }
