@@ -5,11 +5,15 @@
 
 mod engine;
 mod report;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
+use h264_reader::nal::sps::SeqParameterSet;
+
 use crate::base::{Clock, Error, Result, thread_cpu};
-use crate::frame::h264::{self, Delay, OrderCount, Parameters, Place, Reorder, Stream, nal_type};
+use crate::frame::h264::{self, Delay, OrderCount, Parameters, Place, Reorder, Stream};
 use crate::frame::{AccessUnit, Color, Planes, Pool};
 
 use engine::{Engine, Outcome};
@@ -36,8 +40,8 @@ pub struct Decoder {
     clock: Clock,
     counters: Arc<Counters>,
     parameters: Parameters,
-    /// The sequence parameter set in force, as it came, and what it says.
-    stream: Option<(Vec<u8>, Stream)>,
+    /// The sequence parameter set in force and what it says.
+    stream: Option<(SeqParameterSet, Stream)>,
     engine: Option<Engine>,
     order: OrderCount,
     reorder: Reorder<Waiting>,
@@ -102,20 +106,27 @@ impl Decoder {
             self.engine = None;
             self.waits_for_key = true;
         }
-        let Some(slice) = self.read_parameters(&unit.data, out)? else {
+        let Some(slice) = self.read_parameters(&unit.data) else {
             // Parameter sets or messages alone, or a unit cut off before its slice.
             return Ok(());
         };
-        let Some((head, sps)) = self.parameters.picture(slice) else {
-            self.lose(unit, out);
-            return Ok(());
-        };
-        if self.waits_for_key && !head.key {
+        if self.waits_for_key && !unit.key {
             self.counters.waited_for_key.add(1);
             self.pass(unit);
             return Ok(());
         }
+        let Some((head, sps)) = self.parameters.picture(slice) else {
+            self.lose(unit, out);
+            // Kinds of video that cannot be decoded may have slices that cannot be read either.
+            let stream = self.parameters.first_sps().and_then(Stream::of);
+            return refuse(stream.and_then(|stream| stream.unsupported()));
+        };
         let place = self.order.place(&head, sps);
+        if head.key && self.stream.as_ref().is_none_or(|(known, _)| known != sps) {
+            let sps = sps.clone();
+            self.adopt(sps, out);
+        }
+        refuse(self.stream().and_then(Stream::unsupported))?;
         self.waits_for_key = false;
 
         let wanted = wanted && unit.shown;
@@ -146,46 +157,19 @@ impl Decoder {
     }
 
     /// Takes in the parameter sets in front of a unit's first slice and returns that slice.
-    fn read_parameters<'a>(
-        &mut self,
-        data: &'a [u8],
-        out: &mut dyn FnMut(Picture),
-    ) -> Result<Option<&'a [u8]>> {
-        for nal in h264::nal_units(data) {
-            match h264::kind(nal) {
-                nal_type::SLICE | nal_type::IDR => return Ok(Some(nal)),
-                nal_type::SPS => {
-                    self.parameters.observe(nal);
-                    self.adopt(nal, out)?;
-                }
-                nal_type::PPS => {
-                    self.parameters.observe(nal);
-                }
-                _ => {}
-            }
-        }
-        Ok(None)
+    fn read_parameters<'a>(&mut self, data: &'a [u8]) -> Option<&'a [u8]> {
+        h264::nal_units(data).find(|nal| {
+            self.parameters.observe(nal);
+            h264::is_slice(nal)
+        })
     }
 
-    /// Starts anew where the sequence parameter set is not the one in force.
-    fn adopt(&mut self, nal: &[u8], out: &mut dyn FnMut(Picture)) -> Result<()> {
-        if self.stream.as_ref().is_some_and(|(known, _)| known == nal) {
-            return match self.stream().and_then(Stream::unsupported) {
-                Some(why) => Err(Error::source(why)),
-                None => Ok(()),
-            };
-        }
-        let Some(stream) = h264::read_sps(nal).as_ref().and_then(Stream::of) else {
-            // Damaged: the slices behind it will show it.
-            return Ok(());
-        };
+    /// Starts anew with another sequence parameter set: another size, perhaps another order.
+    fn adopt(&mut self, sps: SeqParameterSet, out: &mut dyn FnMut(Picture)) {
         self.flush(out);
         self.engine = None;
-        self.waits_for_key = true;
-        self.reorder = Reorder::new(stream.delay);
-        let unsupported = stream.unsupported();
-        self.stream = Some((nal.to_vec(), stream));
-        unsupported.map_or(Ok(()), |why| Err(Error::source(why)))
+        self.stream = Stream::of(&sps).map(|stream| (sps, stream));
+        self.reorder = Reorder::new(self.stream().map_or(Delay::Pictures(0), |stream| stream.delay));
     }
 
     fn decode_now(&mut self, unit: &AccessUnit, wanted: bool) -> Result<Outcome> {
@@ -254,4 +238,9 @@ impl Decoder {
             out(Picture { planes, pts_us, captured_at_us, color, sequence });
         }
     }
+}
+
+/// An error where there is a reason for one.
+fn refuse(why: Option<String>) -> Result<()> {
+    why.map_or(Ok(()), |why| Err(Error::source(why)))
 }
