@@ -17,7 +17,8 @@ fn fastestdet_finds_what_opencv_and_onnxruntime_find() {
     let clip = data.join("clips/one-by-one-person-detection.mp4");
     let model = data.join("models/fastestdet");
     let python = std::env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
-    let imports = Command::new(&python).args(["-c", "import cv2, numpy, onnxruntime"]).stderr(Stdio::null()).status();
+    let imports =
+        Command::new(&python).args(["-c", "import cv2, numpy, onnxruntime"]).stderr(Stdio::null()).status();
     if !imports.is_ok_and(|status| status.success()) {
         skip("no Python with numpy, opencv-python-headless and onnxruntime; PYTHON names one");
         return;
@@ -39,7 +40,12 @@ fn fastestdet_finds_what_opencv_and_onnxruntime_find() {
     }
     let boxes = |frames: &[Vec<Found>]| frames.iter().map(Vec::len).sum::<usize>();
     let f1 = 2.0 * both as f64 / (boxes(&ours) + boxes(&theirs)) as f64;
-    assert!(f1 >= 0.97, "F1 at IoU 0.5 is {f1:.4}: {} boxes of ours, {} of theirs", boxes(&ours), boxes(&theirs));
+    assert!(
+        f1 >= 0.97,
+        "F1 at IoU 0.5 is {f1:.4}: {} boxes of ours, {} of theirs",
+        boxes(&ours),
+        boxes(&theirs)
+    );
 }
 
 #[test]

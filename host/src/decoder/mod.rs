@@ -32,6 +32,8 @@ pub struct Picture {
     /// Number of its access unit in display order, from 0, over all units received that are to be shown:
     /// leaving others undecoded does not change it.
     pub sequence: u64,
+    /// Who wants it: the bits its unit came with.
+    pub takers: u64,
 }
 
 /// Decodes one stream on the calling thread.
@@ -55,6 +57,7 @@ struct Waiting {
     pts_us: i64,
     captured_at_us: i64,
     shown: bool,
+    takers: u64,
     picture: Option<(Planes, Color)>,
 }
 
@@ -93,14 +96,15 @@ impl Decoder {
 
     /// Takes the next access unit and hands the pictures whose turn has come to `out`.
     ///
-    /// Where `wanted` is false no picture of this unit is handed out: one that no other picture is predicted
-    /// from is not decoded at all, any other is decoded but not copied. Damaged units are no error: they
-    /// are counted, and nothing is decoded until the next IDR picture.
+    /// The bits of `takers` mean what the caller likes and come back with the picture. Where there are none
+    /// nobody wants it: a unit that no other picture is predicted from is not decoded at all, any other is
+    /// decoded but not copied. Damaged units are no error: they are counted, and nothing is decoded until
+    /// the next IDR picture.
     ///
     /// # Errors
     /// Where the stream is of a kind that cannot be decoded, named from its parameter sets. A later unit
     /// may bring other parameter sets.
-    pub fn decode(&mut self, unit: &AccessUnit, wanted: bool, out: &mut dyn FnMut(Picture)) -> Result<()> {
+    pub fn decode(&mut self, unit: &AccessUnit, takers: u64, out: &mut dyn FnMut(Picture)) -> Result<()> {
         if unit.discontinuity {
             self.flush(out);
             self.engine = None;
@@ -129,7 +133,7 @@ impl Decoder {
         refuse(self.stream().and_then(Stream::unsupported))?;
         self.waits_for_key = false;
 
-        let wanted = wanted && unit.shown;
+        let wanted = takers != 0 && unit.shown;
         let picture = if !wanted && !head.reference {
             self.counters.skipped.add(1);
             None
@@ -142,7 +146,7 @@ impl Decoder {
                 }
             }
         };
-        self.hold(place, head.bidirectional, unit, picture);
+        self.hold(place, head.bidirectional, unit, takers, picture);
         while let Some(next) = self.reorder.pop() {
             self.emit(next, out);
         }
@@ -192,10 +196,11 @@ impl Decoder {
         place: Place,
         bidirectional: bool,
         unit: &AccessUnit,
+        takers: u64,
         picture: Option<(Planes, Color)>,
     ) {
-        let waiting =
-            Waiting { pts_us: unit.pts_us, captured_at_us: unit.captured_at_us, shown: unit.shown, picture };
+        let &AccessUnit { pts_us, captured_at_us, shown, .. } = unit;
+        let waiting = Waiting { pts_us, captured_at_us, shown, takers, picture };
         if self.reorder.push(place, bidirectional, waiting).is_err() {
             self.counters.late.add(1);
             self.pass(unit);
@@ -231,11 +236,11 @@ impl Decoder {
         let sequence = self.sequence;
         self.sequence += 1;
         if let Some((planes, color)) = next.picture {
-            let Waiting { pts_us, captured_at_us, .. } = next;
+            let Waiting { pts_us, captured_at_us, takers, .. } = next;
             // Two pictures of one time, as jittery cameras send them, still come one after the other.
             let pts_us = pts_us.max(self.last_pts_us.saturating_add(1));
             self.last_pts_us = pts_us;
-            out(Picture { planes, pts_us, captured_at_us, color, sequence });
+            out(Picture { planes, pts_us, captured_at_us, color, sequence, takers });
         }
     }
 }

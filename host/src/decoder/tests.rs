@@ -20,7 +20,7 @@ fn decode(units: &[AccessUnit], wanted: impl Fn(usize) -> bool) -> (Seen, Decode
     let mut decoder = Decoder::new(Pool::default());
     let mut seen = Seen::new();
     for (at, unit) in units.iter().enumerate() {
-        decoder.decode(unit, wanted(at), &mut |picture| see(&mut seen, &picture)).unwrap();
+        decoder.decode(unit, u64::from(wanted(at)), &mut |picture| see(&mut seen, &picture)).unwrap();
     }
     decoder.flush(&mut |picture| see(&mut seen, &picture));
     (seen, decoder.report())
@@ -43,7 +43,7 @@ fn pictures_wait_no_longer_than_the_stream_says() {
     let mut shown = Vec::new();
     for unit in sample::units() {
         let mut count = 0;
-        decoder.decode(&unit, true, &mut |_| count += 1).unwrap();
+        decoder.decode(&unit, 1, &mut |_| count += 1).unwrap();
         shown.push(count);
     }
     // `max_num_reorder_frames` is 2; an IDR picture ends the wait of all before it.
@@ -108,7 +108,7 @@ fn damaged_bytes_neither_panic_nor_send_time_back() {
             };
             for unit in &damaged {
                 // Parameter sets may have become those of an unsupported stream: an error, no more.
-                let _ = decoder.decode(unit, true, &mut check);
+                let _ = decoder.decode(unit, 1, &mut check);
             }
             decoder.flush(&mut check);
         }
@@ -139,7 +139,7 @@ fn kinds_of_video_that_cannot_be_decoded_are_named() {
             }
         }
         unit.data = Bytes::from(data);
-        let error = Decoder::new(Pool::default()).decode(&unit, true, &mut |_| {}).unwrap_err();
+        let error = Decoder::new(Pool::default()).decode(&unit, 1, &mut |_| {}).unwrap_err();
         assert_eq!(error.kind(), Kind::Source);
         assert!(error.message().contains(name), "{error}");
     }
