@@ -196,10 +196,15 @@ impl Guest {
         if !self.setup.watched.load(Ordering::Relaxed) {
             return;
         }
-        if self.said.marks.len() >= MOST_MARKS || !mark.is_finite() || self.present.is_none() {
-            self.dropped.marks += 1;
-        } else {
+        let has_its_corners = match &mark {
+            Mark::Polygon { points, .. } => (3..=MOST_CORNERS).contains(&points.len()),
+            _ => true,
+        };
+        let room = self.said.marks.len() < MOST_MARKS;
+        if room && has_its_corners && mark.is_finite() && self.present.is_some() {
             self.said.marks.push(mark);
+        } else {
+            self.dropped.marks += 1;
         }
     }
 
@@ -353,12 +358,8 @@ impl marks::Host for Guest {
     }
 
     fn polygon(&mut self, points: Vec<marks::Point>, color: marks::Color) -> wasmtime::Result<()> {
-        if (3..=MOST_CORNERS).contains(&points.len()) {
-            let points = points.into_iter().map(Into::into).collect();
-            self.mark(Mark::Polygon { points, color: color.into() });
-        } else {
-            self.dropped.marks += 1;
-        }
+        let points = points.into_iter().map(Into::into).collect();
+        self.mark(Mark::Polygon { points, color: color.into() });
         Ok(())
     }
 
