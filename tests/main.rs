@@ -2,6 +2,9 @@
 
 mod support;
 
+mod bad_input;
 mod fastestdet;
+mod faults;
 mod people_counter;
 mod run;
+mod view;
