@@ -183,8 +183,8 @@ mod tests {
         let mut canvas = canvas(200, 100);
         let region = Region { l: 0.25, t: 0.5, w: 0.5, h: 0.25 };
         canvas.draw(&Mark::Box { region, caption: String::new(), color: RED });
-        // The outline is two pixels wide and lies over the edges.
-        assert_eq!(extent(&canvas, rgb(RED)), Some((49..=150, 49..=75)));
+        // The outline is two pixels wide and lies on the edges.
+        assert_eq!(extent(&canvas, rgb(RED)), Some((49..=151, 49..=76)));
     }
 
     #[test]
