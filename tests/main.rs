@@ -2,5 +2,6 @@
 
 mod support;
 
+mod fastestdet;
 mod people_counter;
 mod run;

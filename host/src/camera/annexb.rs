@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Health, Source, StreamInfo};
-use crate::base::{Clock, Error, Notices, Result};
+use crate::base::{Clock, Error, Notices, Result, Shutdown};
 use crate::frame::AccessUnit;
 use crate::frame::h264::{self, Delay, OrderCount, Parameters, PictureHead, Reorder, Stream, nal_type};
 
@@ -33,6 +33,7 @@ pub(super) struct ByteStream {
     info: StreamInfo,
     health: Arc<Health>,
     notices: Notices,
+    shutdown: Shutdown,
     opened_at_us: i64,
     assembly: Assembly,
     timing: Timing,
@@ -40,7 +41,7 @@ pub(super) struct ByteStream {
 }
 
 impl ByteStream {
-    pub(super) fn open(path: &Path, clock: Clock, notices: Notices) -> Result<Self> {
+    pub(super) fn open(path: &Path, clock: Clock, shutdown: Shutdown, notices: Notices) -> Result<Self> {
         let name = path.display().to_string();
         let wrong = |what: &str| Error::source(format!("`{name}`: {what}"));
         let file = File::open(path).map_err(|error| wrong(&error.to_string()))?;
@@ -78,7 +79,7 @@ impl ByteStream {
         let health = Arc::<Health>::default();
         health.set_connected(true);
         let opened_at_us = clock.wall_us();
-        Ok(Self { name, nals, info, health, notices, opened_at_us, assembly, timing, ended: false })
+        Ok(Self { name, nals, info, health, notices, shutdown, opened_at_us, assembly, timing, ended: false })
     }
 }
 
@@ -92,7 +93,7 @@ impl Source for ByteStream {
     }
 
     fn next(&mut self) -> Result<Option<AccessUnit>> {
-        loop {
+        while !self.shutdown.is_stopped() {
             if let Some(mut unit) = self.timing.pop() {
                 unit.captured_at_us = self.opened_at_us.saturating_add(unit.pts_us);
                 self.health.received(unit.data.len());
@@ -123,6 +124,7 @@ impl Source for ByteStream {
                 self.timing.finish();
             }
         }
+        Ok(None)
     }
 }
 
@@ -350,6 +352,7 @@ impl Timing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::h264::sample;
 
     fn cuts(nals: &[&[u8]]) -> Vec<usize> {
         let mut assembly = Assembly::default();
@@ -379,5 +382,21 @@ mod tests {
             &[0x09, 0xf0],
         ];
         assert_eq!(cuts(&nals), [2, 2, 2]);
+    }
+
+    #[test]
+    fn a_bare_stream_is_timed_by_display_order() {
+        let path = std::env::temp_dir().join(format!("transom-{}-bare.h264", std::process::id()));
+        std::fs::write(&path, sample::stream()).unwrap();
+        let (clock, shutdown) = (Clock::system(), Shutdown::default());
+        let mut stream = ByteStream::open(&path, clock, shutdown, Notices::none()).unwrap();
+        assert_eq!(stream.info().fps, Some(10.0));
+        for expected in sample::units() {
+            let unit = stream.next().unwrap().unwrap();
+            assert_eq!((unit.data, unit.pts_us), (expected.data, expected.pts_us));
+            assert_eq!((unit.key, unit.reference), (expected.key, expected.reference));
+        }
+        assert!(stream.next().unwrap().is_none());
+        std::fs::remove_file(&path).unwrap();
     }
 }

@@ -129,8 +129,10 @@ pub fn open(
     }
     let path = Path::new(location);
     match container(path)? {
-        Container::Mp4 => Ok(Box::new(mp4::Recording::open(path, clock, notices.clone())?)),
-        Container::AnnexB => Ok(Box::new(annexb::ByteStream::open(path, clock, notices.clone())?)),
+        Container::Mp4 => Ok(Box::new(mp4::Recording::open(path, clock, shutdown.clone(), notices.clone())?)),
+        Container::AnnexB => {
+            Ok(Box::new(annexb::ByteStream::open(path, clock, shutdown.clone(), notices.clone())?))
+        }
     }
 }
 
@@ -150,13 +152,7 @@ fn container(path: &Path) -> Result<Container> {
     if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
         return Err(wrong("is a folder; give a file"));
     }
-    let mut got = 0;
-    while got < head.len() {
-        match file.read(&mut head[got..]).map_err(|error| wrong(&error.to_string()))? {
-            0 => break,
-            more => got += more,
-        }
-    }
+    let got = read_up_to(&mut file, &mut head).map_err(|error| wrong(&error.to_string()))?;
     let head = &head[..got];
     let name = match head {
         [] => return Err(wrong("the file is empty")),
@@ -171,4 +167,16 @@ fn container(path: &Path) -> Result<Container> {
     };
     let remedy = "convert it with `ffmpeg -i IN -c:v libx264 OUT.mp4`";
     Err(wrong(&format!("{name} is not supported; MP4 and bare H.264 are: {remedy}")))
+}
+
+/// Fills `buffer` as far as the file goes; returns how far.
+fn read_up_to(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut got = 0;
+    while got < buffer.len() {
+        match file.read(&mut buffer[got..])? {
+            0 => break,
+            more => got += more,
+        }
+    }
+    Ok(got)
 }

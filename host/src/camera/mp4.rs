@@ -1,5 +1,8 @@
 //! Recordings in MP4: H.264 with exact times, edit lists honoured, read sample by sample.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -9,8 +12,8 @@ use bytes::Bytes as Shared;
 
 use super::boxes::{self, Bytes, Edit, Track, child};
 use super::samples::{self, Defaults, Sample};
-use super::{Health, Source, StreamInfo};
-use crate::base::{Clock, Error, Notices, Result};
+use super::{Health, Source, StreamInfo, read_up_to};
+use crate::base::{Clock, Error, Notices, Result, Shutdown};
 use crate::frame::AccessUnit;
 use crate::frame::h264::{self, Stream, nal_type};
 
@@ -27,6 +30,7 @@ pub(super) struct Recording {
     info: StreamInfo,
     health: Arc<Health>,
     notices: Notices,
+    shutdown: Shutdown,
     opened_at_us: i64,
     timescale: i64,
     length_size: usize,
@@ -52,7 +56,7 @@ struct Segment {
 }
 
 impl Recording {
-    pub(super) fn open(path: &Path, clock: Clock, notices: Notices) -> Result<Self> {
+    pub(super) fn open(path: &Path, clock: Clock, shutdown: Shutdown, notices: Notices) -> Result<Self> {
         let name = path.display().to_string();
         let wrong = |what: &str| Error::source(format!("`{name}`: {what}"));
         let mut file = File::open(path).map_err(|error| wrong(&error.to_string()))?;
@@ -96,6 +100,7 @@ impl Recording {
             file,
             health,
             notices,
+            shutdown,
             opened_at_us: clock.wall_us(),
             timescale,
             length_size,
@@ -167,7 +172,7 @@ impl Source for Recording {
     }
 
     fn next(&mut self) -> Result<Option<AccessUnit>> {
-        while !self.ended {
+        while !self.ended && !self.shutdown.is_stopped() {
             let Some(segment) = self.segments.get(self.segment).copied() else {
                 self.finish();
                 break;
@@ -355,9 +360,7 @@ impl Index {
                 b"ftyp" | b"moov" | b"mdat" | b"moof" | b"styp" | b"wide" | b"free" | b"skip"
             );
             if !known {
-                return Err("this is no MP4 file; if it is video, convert it with \
-                            `ffmpeg -i IN -c:v libx264 OUT.mp4`"
-                    .to_owned());
+                break;
             }
             let length = if length == 0 { size - at } else { length };
             let whole = length >= head_size && length <= size - at;
@@ -380,6 +383,10 @@ impl Index {
             }
             at += length;
         }
+        if !known {
+            let remedy = "if it is video, convert it with `ffmpeg -i IN -c:v libx264 OUT.mp4`";
+            return Err(format!("this is no MP4 file; {remedy}"));
+        }
         let moov = moov.ok_or_else(|| {
             "its index (`moov`) is missing: the file was cut off before it was finished; record again, or \
              record fragmented MP4, which survives a cut"
@@ -398,15 +405,4 @@ impl Index {
         }
         Some(samples)
     }
-}
-
-fn read_up_to(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
-    let mut got = 0;
-    while got < buffer.len() {
-        match file.read(&mut buffer[got..])? {
-            0 => break,
-            more => got += more,
-        }
-    }
-    Ok(got)
 }

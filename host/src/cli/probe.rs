@@ -127,7 +127,7 @@ impl Probe {
             };
             units.see(&unit);
             if let Some(decoder) = &mut decoder {
-                decoder.decode(&unit, true, &mut |picture| hash(&mut hashes, &picture))?;
+                decoder.decode(&unit, 1, &mut |picture| hash(&mut hashes, &picture))?;
             }
         };
         if let Some(decoder) = &mut decoder {

@@ -5,11 +5,15 @@
 
 mod engine;
 mod report;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
+use h264_reader::nal::sps::SeqParameterSet;
+
 use crate::base::{Clock, Error, Result, thread_cpu};
-use crate::frame::h264::{self, Delay, OrderCount, Parameters, Place, Reorder, Stream, nal_type};
+use crate::frame::h264::{self, Delay, OrderCount, Parameters, Place, Reorder, Stream};
 use crate::frame::{AccessUnit, Color, Planes, Pool};
 
 use engine::{Engine, Outcome};
@@ -28,6 +32,8 @@ pub struct Picture {
     /// Number of its access unit in display order, from 0, over all units received that are to be shown:
     /// leaving others undecoded does not change it.
     pub sequence: u64,
+    /// Who wants it: the bits its unit came with.
+    pub takers: u64,
 }
 
 /// Decodes one stream on the calling thread.
@@ -36,8 +42,8 @@ pub struct Decoder {
     clock: Clock,
     counters: Arc<Counters>,
     parameters: Parameters,
-    /// The sequence parameter set in force, as it came, and what it says.
-    stream: Option<(Vec<u8>, Stream)>,
+    /// The sequence parameter set in force and what it says.
+    stream: Option<(SeqParameterSet, Stream)>,
     engine: Option<Engine>,
     order: OrderCount,
     reorder: Reorder<Waiting>,
@@ -51,6 +57,7 @@ struct Waiting {
     pts_us: i64,
     captured_at_us: i64,
     shown: bool,
+    takers: u64,
     picture: Option<(Planes, Color)>,
 }
 
@@ -89,36 +96,44 @@ impl Decoder {
 
     /// Takes the next access unit and hands the pictures whose turn has come to `out`.
     ///
-    /// Where `wanted` is false no picture of this unit is handed out: one that no other picture is predicted
-    /// from is not decoded at all, any other is decoded but not copied. Damaged units are no error: they
-    /// are counted, and nothing is decoded until the next IDR picture.
+    /// The bits of `takers` mean what the caller likes and come back with the picture. Where there are none
+    /// nobody wants it: a unit that no other picture is predicted from is not decoded at all, any other is
+    /// decoded but not copied. Damaged units are no error: they are counted, and nothing is decoded until
+    /// the next IDR picture.
     ///
     /// # Errors
     /// Where the stream is of a kind that cannot be decoded, named from its parameter sets. A later unit
     /// may bring other parameter sets.
-    pub fn decode(&mut self, unit: &AccessUnit, wanted: bool, out: &mut dyn FnMut(Picture)) -> Result<()> {
+    pub fn decode(&mut self, unit: &AccessUnit, takers: u64, out: &mut dyn FnMut(Picture)) -> Result<()> {
         if unit.discontinuity {
             self.flush(out);
             self.engine = None;
             self.waits_for_key = true;
         }
-        let Some(slice) = self.read_parameters(&unit.data, out)? else {
+        let Some(slice) = self.read_parameters(&unit.data) else {
             // Parameter sets or messages alone, or a unit cut off before its slice.
             return Ok(());
         };
-        let Some((head, sps)) = self.parameters.picture(slice) else {
-            self.lose(unit, out);
-            return Ok(());
-        };
-        if self.waits_for_key && !head.key {
+        if self.waits_for_key && !unit.key {
             self.counters.waited_for_key.add(1);
             self.pass(unit);
             return Ok(());
         }
+        let Some((head, sps)) = self.parameters.picture(slice) else {
+            self.lose(unit, out);
+            // Kinds of video that cannot be decoded may have slices that cannot be read either.
+            let stream = self.parameters.first_sps().and_then(Stream::of);
+            return refuse(stream.and_then(|stream| stream.unsupported()));
+        };
         let place = self.order.place(&head, sps);
+        if head.key && self.stream.as_ref().is_none_or(|(known, _)| known != sps) {
+            let sps = sps.clone();
+            self.adopt(sps, out);
+        }
+        refuse(self.stream().and_then(Stream::unsupported))?;
         self.waits_for_key = false;
 
-        let wanted = wanted && unit.shown;
+        let wanted = takers != 0 && unit.shown;
         let picture = if !wanted && !head.reference {
             self.counters.skipped.add(1);
             None
@@ -131,7 +146,7 @@ impl Decoder {
                 }
             }
         };
-        self.hold(place, head.bidirectional, unit, picture);
+        self.hold(place, head.bidirectional, unit, takers, picture);
         while let Some(next) = self.reorder.pop() {
             self.emit(next, out);
         }
@@ -146,46 +161,19 @@ impl Decoder {
     }
 
     /// Takes in the parameter sets in front of a unit's first slice and returns that slice.
-    fn read_parameters<'a>(
-        &mut self,
-        data: &'a [u8],
-        out: &mut dyn FnMut(Picture),
-    ) -> Result<Option<&'a [u8]>> {
-        for nal in h264::nal_units(data) {
-            match h264::kind(nal) {
-                nal_type::SLICE | nal_type::IDR => return Ok(Some(nal)),
-                nal_type::SPS => {
-                    self.parameters.observe(nal);
-                    self.adopt(nal, out)?;
-                }
-                nal_type::PPS => {
-                    self.parameters.observe(nal);
-                }
-                _ => {}
-            }
-        }
-        Ok(None)
+    fn read_parameters<'a>(&mut self, data: &'a [u8]) -> Option<&'a [u8]> {
+        h264::nal_units(data).find(|nal| {
+            self.parameters.observe(nal);
+            h264::is_slice(nal)
+        })
     }
 
-    /// Starts anew where the sequence parameter set is not the one in force.
-    fn adopt(&mut self, nal: &[u8], out: &mut dyn FnMut(Picture)) -> Result<()> {
-        if self.stream.as_ref().is_some_and(|(known, _)| known == nal) {
-            return match self.stream().and_then(Stream::unsupported) {
-                Some(why) => Err(Error::source(why)),
-                None => Ok(()),
-            };
-        }
-        let Some(stream) = h264::read_sps(nal).as_ref().and_then(Stream::of) else {
-            // Damaged: the slices behind it will show it.
-            return Ok(());
-        };
+    /// Starts anew with another sequence parameter set: another size, perhaps another order.
+    fn adopt(&mut self, sps: SeqParameterSet, out: &mut dyn FnMut(Picture)) {
         self.flush(out);
         self.engine = None;
-        self.waits_for_key = true;
-        self.reorder = Reorder::new(stream.delay);
-        let unsupported = stream.unsupported();
-        self.stream = Some((nal.to_vec(), stream));
-        unsupported.map_or(Ok(()), |why| Err(Error::source(why)))
+        self.stream = Stream::of(&sps).map(|stream| (sps, stream));
+        self.reorder = Reorder::new(self.stream().map_or(Delay::Pictures(0), |stream| stream.delay));
     }
 
     fn decode_now(&mut self, unit: &AccessUnit, wanted: bool) -> Result<Outcome> {
@@ -208,10 +196,11 @@ impl Decoder {
         place: Place,
         bidirectional: bool,
         unit: &AccessUnit,
+        takers: u64,
         picture: Option<(Planes, Color)>,
     ) {
-        let waiting =
-            Waiting { pts_us: unit.pts_us, captured_at_us: unit.captured_at_us, shown: unit.shown, picture };
+        let &AccessUnit { pts_us, captured_at_us, shown, .. } = unit;
+        let waiting = Waiting { pts_us, captured_at_us, shown, takers, picture };
         if self.reorder.push(place, bidirectional, waiting).is_err() {
             self.counters.late.add(1);
             self.pass(unit);
@@ -247,11 +236,16 @@ impl Decoder {
         let sequence = self.sequence;
         self.sequence += 1;
         if let Some((planes, color)) = next.picture {
-            let Waiting { pts_us, captured_at_us, .. } = next;
+            let Waiting { pts_us, captured_at_us, takers, .. } = next;
             // Two pictures of one time, as jittery cameras send them, still come one after the other.
             let pts_us = pts_us.max(self.last_pts_us.saturating_add(1));
             self.last_pts_us = pts_us;
-            out(Picture { planes, pts_us, captured_at_us, color, sequence });
+            out(Picture { planes, pts_us, captured_at_us, color, sequence, takers });
         }
     }
+}
+
+/// An error where there is a reason for one.
+fn refuse(why: Option<String>) -> Result<()> {
+    why.map_or(Ok(()), |why| Err(Error::source(why)))
 }

@@ -4,7 +4,6 @@
 //! thread, so that a decoder that falls behind never makes the camera wait: units queue up, and
 //! then whole groups of pictures are dropped up to the next one decoding can start at, and counted.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -150,8 +149,6 @@ pub(super) struct Stream {
 struct Path {
     decoder: Decoder,
     subscribers: Vec<Subscriber>,
-    /// Which subscribers, as bits, want the picture shown at a time.
-    wanted: BTreeMap<i64, u64>,
     pictures: Vec<Picture>,
     counts: Arc<Counts>,
     clock: Clock,
@@ -176,7 +173,6 @@ impl Stream {
         let path = Path {
             decoder,
             subscribers: Vec::new(),
-            wanted: BTreeMap::new(),
             pictures: Vec::new(),
             counts,
             clock: surroundings.clock,
@@ -288,13 +284,11 @@ impl Path {
                 }
             }
         }
-        if takers != 0 {
-            self.wanted.insert(unit.pts_us, takers);
-        } else if unit.shown {
+        if takers == 0 && unit.shown {
             self.counts.unwanted.fetch_add(1, Ordering::Relaxed);
         }
         let pictures = &mut self.pictures;
-        self.decoder.decode(unit, takers != 0, &mut |picture| pictures.push(picture))?;
+        self.decoder.decode(unit, takers, &mut |picture| pictures.push(picture))?;
         Ok(self.give())
     }
 
@@ -311,10 +305,7 @@ impl Path {
     /// Gives decoded pictures to whoever wanted them. `false`: that was the last one asked for.
     fn give(&mut self) -> bool {
         for picture in self.pictures.drain(..) {
-            let pts_us = picture.pts_us;
-            // Times before this one belong to pictures that were lost.
-            self.wanted = self.wanted.split_off(&pts_us);
-            let Some(takers) = self.wanted.remove(&pts_us) else { continue };
+            let Picture { pts_us, takers, .. } = picture;
             let given = self.counts.given.load(Ordering::Relaxed);
             if self.options.frames.is_some_and(|most| given >= most) {
                 return false;

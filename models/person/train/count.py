@@ -68,7 +68,7 @@ class Track:
     number: int
     box: np.ndarray
     speed: np.ndarray
-    """Change of the box's four numbers in a second."""
+    """Movement of the box's centre in a second; its size is taken to stay."""
     seen_s: float
     hits: int = 1
     side: int = 0
@@ -86,7 +86,7 @@ class Tracker:
 
     def update(self, time_s: float, rows: np.ndarray) -> None:
         """Takes one frame's boxes."""
-        expected = np.array([t.box + t.speed * (time_s - t.seen_s) for t in self.tracks]).reshape(-1, 4)
+        expected = np.array([t.box + np.tile(t.speed, 2) * (time_s - t.seen_s) for t in self.tracks]).reshape(-1, 4)
         free_rows, free_tracks = set(range(len(rows))), set(range(len(self.tracks)))
         if len(rows) and len(self.tracks):
             score = iou(expected, rows[:, :4])
@@ -104,7 +104,7 @@ class Tracker:
                     self._seen(self.tracks[track], time_s, rows[row, :4], expected[track])
         for row in free_rows:
             self.number += 1
-            track = Track(self.number, rows[row, :4].copy(), np.zeros(4), time_s)
+            track = Track(self.number, rows[row, :4].copy(), np.zeros(2), time_s)
             track.side = self._side(track.box)
             self.tracks.append(track)
         gone = [t for t in self.tracks if time_s - t.seen_s > (self.keep_s if t.hits > 3 else .35)]
@@ -115,8 +115,10 @@ class Tracker:
     def _seen(self, track: Track, time_s: float, box: np.ndarray, expected: np.ndarray) -> None:
         passed = max(time_s - track.seen_s, 1e-3)
         smooth = expected + .7 * (box - expected)
-        gain = min(1.0, passed / .4)
-        track.speed = track.speed * (1 - gain * .5) + (smooth - track.box) / passed * (gain * .5)
+        # Young tracks learn their speed fast; old ones trust what they know.
+        gain = max(.15, 1 / track.hits) * min(1.0, passed / .1)
+        moved = ((smooth - track.box)[:2] + (smooth - track.box)[2:]) / 2
+        track.speed = track.speed + min(gain, .6) * (moved / passed - track.speed)
         track.box, track.seen_s, track.hits = smooth, time_s, track.hits + 1
         side = self._side(track.box)
         if side and track.side and side != track.side:

@@ -21,6 +21,7 @@ use url::Url;
 use super::{Health, Options, Source, StreamInfo};
 use crate::base::{Clock, Error, Notices, Result, Shutdown};
 use crate::frame::AccessUnit;
+use crate::frame::h264::Stream;
 use session::Session;
 use timeline::Timeline;
 
@@ -35,6 +36,9 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 
 /// The longest wait: a camera that returns is found within this and the time it takes to answer.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// How long parameter sets that come with key frames alone may take.
+const LONGEST_GOP: Duration = Duration::from_secs(30);
 
 /// How long reading blocks before it looks whether to stop.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -152,17 +156,12 @@ impl Reception {
             () = stopping() => return,
             begun = self.begin(true) => begun,
         };
-        let (mut session, frame) = match begun {
+        let (mut session, stream, frame) = match begun {
             Ok(begun) => begun,
             Err(why) => {
                 let _ = opened.send(Err(Error::source(why)));
                 return;
             }
-        };
-        let Some(stream) = session.stream() else {
-            session.end().await;
-            let _ = opened.send(Err(Error::source("its parameter sets cannot be read; update the camera")));
-            return;
         };
         let _ = opened.send(Ok(StreamInfo::new("rtsp", true, &stream)));
         let mut pending = Some(frame);
@@ -181,23 +180,34 @@ impl Reception {
                 back = self.return_to(&why) => back,
             };
             session = back.0;
-            pending = Some(back.1);
+            pending = Some(back.2);
         }
     }
 
-    /// Connects and waits for the first picture.
-    async fn begin(&mut self, first: bool) -> Result<(Session, VideoFrame), String> {
+    /// Connects and waits for the first picture that comes with or behind parameter sets: without them
+    /// none can be decoded.
+    async fn begin(&mut self, first: bool) -> Result<(Session, Stream, VideoFrame), String> {
         let mut session = session::connect(&self.url, &self.options, first).await?;
-        match session.next().await {
-            Ok(frame) => {
-                self.health.set_connected(true);
-                Ok((session, frame))
+        let since = self.clock.now();
+        let why = loop {
+            match session.next().await {
+                Ok(frame) => {
+                    if let Some(stream) = session.stream() {
+                        self.health.set_connected(true);
+                        return Ok((session, stream, frame));
+                    }
+                }
+                Err(why) => break why,
             }
-            Err(why) => {
-                session.end().await;
-                Err(format!("connected, but {why}"))
+            if self.clock.now().saturating_sub(since) > LONGEST_GOP {
+                break format!(
+                    "no readable parameter sets came for {} s; set the camera to send key frames more often",
+                    LONGEST_GOP.as_secs()
+                );
             }
-        }
+        };
+        session.end().await;
+        Err(format!("connected, but {why}"))
     }
 
     /// Hands over `first` and what else the session brings until it ends; returns why it did.
@@ -214,7 +224,7 @@ impl Reception {
     }
 
     /// Connects again until it succeeds. One notice an outage and one at its end, however long it lasts.
-    async fn return_to(&mut self, why: &str) -> (Session, VideoFrame) {
+    async fn return_to(&mut self, why: &str) -> (Session, Stream, VideoFrame) {
         self.notices.warn(format!("`{}` is lost: {why}; connecting again until it is back", self.name));
         let lost_at = self.clock.now();
         let mut wait = FIRST_WAIT;

@@ -93,13 +93,13 @@ impl Session {
 
     /// The stream as its parameter sets describe it, once they have come.
     pub(super) fn stream(&self) -> Option<Stream> {
-        match self.demuxed.streams()[self.stream].parameters()? {
-            ParametersRef::Video(video) => match video.codec_params() {
-                VideoParametersCodec::H264 { sps, .. } => h264::read_sps(sps).as_ref().and_then(Stream::of),
-                _ => None,
-            },
-            _ => None,
-        }
+        let offered = &self.demuxed.streams()[self.stream];
+        let ParametersRef::Video(video) = offered.parameters()? else { return None };
+        let VideoParametersCodec::H264 { sps, .. } = video.codec_params() else { return None };
+        let mut stream = Stream::of(&h264::read_sps(sps)?)?;
+        // `a=framerate` in the SDP (RFC 8866, 6.13) speaks where the parameter sets are silent.
+        stream.fps = stream.fps.or_else(|| offered.framerate().map(f64::from));
+        Some(stream)
     }
 
     /// Says good-bye, so that a camera with few sessions to give does not hold this one until it expires.
@@ -153,10 +153,11 @@ fn explain(error: &retina::Error, known: bool, request: &str) -> String {
         Some(status) => format!("it answers {request} with status {status}; check the URL's path"),
         None => {
             let what = first_line(error);
-            if what.contains("connect") {
-                format!("{what}; check the address, and that the camera is on")
-            } else {
-                what
+            match what.strip_prefix("Unable to connect to RTSP server: ") {
+                Some(why) => {
+                    format!("it cannot be reached: {why}; check the address, and that the camera is on")
+                }
+                None => what,
             }
         }
     }

@@ -2,6 +2,8 @@
 //! picture and its place in display order. Never looks into macroblocks.
 
 mod order;
+#[cfg(test)]
+pub(crate) mod sample;
 mod sps;
 
 use h264_reader::Context;

@@ -169,11 +169,6 @@ impl<T> Reorder<T> {
         Some(self.take(at))
     }
 
-    /// Pictures waiting.
-    pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.waiting.iter().map(|(_, item)| item)
-    }
-
     /// Pictures waiting, to be changed.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.waiting.iter_mut().map(|(_, item)| item)
@@ -212,10 +207,14 @@ mod tests {
     fn shown(delay: Delay, counts: &[i64]) -> Vec<(i64, usize)> {
         let mut reorder = Reorder::new(delay);
         let mut out = Vec::new();
-        let mut period = 0;
+        let (mut period, mut highest) = (0, 0);
         for (decoded, count) in counts.iter().enumerate() {
-            period += u64::from(*count == 0);
-            let _ = reorder.push(Place { period, count: *count }, false, *count);
+            if *count == 0 {
+                (period, highest) = (period + 1, 0);
+            }
+            let bidirectional = *count < highest;
+            highest = highest.max(*count);
+            let _ = reorder.push(Place { period, count: *count }, bidirectional, *count);
             while let Some(count) = reorder.pop() {
                 out.push((count, decoded + 1));
             }
@@ -243,6 +242,13 @@ mod tests {
     fn an_unstated_delay_costs_nothing_once_counts_follow_each_other() {
         let order = shown(Delay::Unstated { at_most: 16 }, &[0, 2, 4, 6, 8]);
         assert_eq!(order, [(0, 1), (2, 3), (4, 3), (6, 4), (8, 5)]);
+    }
+
+    #[test]
+    fn a_stream_that_understates_its_delay_loses_one_picture_and_waits_from_then_on() {
+        let order = shown(Delay::Pictures(0), &[0, 4, 2, 8, 6, 12, 10]);
+        let counts: Vec<i64> = order.iter().map(|(count, _)| *count).collect();
+        assert_eq!(counts, [0, 4, 6, 8, 10, 12]);
     }
 
     #[test]
