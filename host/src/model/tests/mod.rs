@@ -62,7 +62,6 @@ fn frame(width: u32, height: u32, luma: impl Fn(u32, u32) -> u8) -> Frame {
     u.fill(100);
     v.fill(160);
     Frame {
-        camera: Arc::from("test"),
         sequence: 0,
         media_time_us: 0,
         captured_at_us: 0,
