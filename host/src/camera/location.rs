@@ -72,7 +72,9 @@ mod tests {
 
     #[test]
     fn a_broken_url_is_not_repeated() {
-        for location in ["rtsp://user:hunter2@[::1/live", "rtsp://user:1/hunter2@h/", "rtsp://user:1#hunter2@h/"] {
+        for location in
+            ["rtsp://user:hunter2@[::1/live", "rtsp://user:1/hunter2@h/", "rtsp://user:1#hunter2@h/"]
+        {
             let error = split_credentials(location).unwrap_err();
             assert!(!error.to_string().contains("hunter2"), "{error}");
         }

@@ -61,7 +61,7 @@ impl Terminal {
             && let Some(length) = progress.length()
         {
             bar.set_length(length);
-            let style = "{elapsed:>4} {bar:30} {pos}/{len} frames, {msg}";
+            let style = "{elapsed:>4} {bar:20} {pos}/{len} frames, {msg}";
             bar.set_style(ProgressStyle::with_template(style).expect("a constant template is valid"));
         }
         let started = clock.now();
