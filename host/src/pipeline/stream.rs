@@ -77,6 +77,13 @@ impl Subscriber {
     }
 }
 
+impl Drop for Subscriber {
+    // Also where the stream's thread panics: its plugins must not wait for more.
+    fn drop(&mut self) {
+        self.mailbox.close();
+    }
+}
+
 /// What a stream counts; shared with whoever shows it.
 #[derive(Default)]
 pub(super) struct Counts {
@@ -211,9 +218,6 @@ impl Stream {
             path.flow_recorded(&mut opened, notices)
         };
         let finished = flowed.and_then(|()| path.finish());
-        for subscriber in &path.subscribers {
-            subscriber.mailbox.close();
-        }
         finished.map_err(|error| error.within(format!("camera `{}`", watch.name)))
     }
 }
