@@ -14,7 +14,6 @@ mod mailbox;
 mod selector;
 mod stream;
 mod summary;
-mod units;
 mod worker;
 
 use std::collections::HashMap;

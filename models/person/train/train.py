@@ -121,7 +121,7 @@ class Pictures:
         shape = (len(rows), 3, 1, 1)
         contrast = rng.uniform(.8, 1.2, (len(rows), 1, 1, 1))
         gain = contrast * rng.uniform(.7, 1.35, (len(rows), 1, 1, 1)) * rng.uniform(.92, 1.08, shape) / 255
-        varied = torch.from_numpy(images).permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+        varied = torch.from_numpy(images).permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last)
         varied.mul_(torch.from_numpy(gain).float()).add_(torch.from_numpy(.5 - .5 * contrast).float()).clamp_(0, 1)
         most = max(1, int((labels[..., 4] > 0).sum(1).max()))
         order = np.argsort(labels[..., 4] == 0, axis=1, kind="stable")[:, :most]
@@ -153,7 +153,8 @@ def train(folder: Path, minutes: float, batch: int = 16, seed: int = 1, threads:
     torch.set_num_threads(threads)
     cv2.setNumThreads(1)
     rng = np.random.default_rng(seed)
-    pictures, network, path = Pictures(folder), Network().train(), folder / "checkpoint.pt"
+    pictures, path = Pictures(folder), folder / "checkpoint.pt"
+    network = Network().train().to(memory_format=torch.channels_last)
     mean = {k: v.detach().clone() for k, v in network.state_dict().items()}
     decayed = [p for p in network.parameters() if p.ndim > 1]
     plain = [p for p in network.parameters() if p.ndim <= 1]
