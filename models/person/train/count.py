@@ -61,7 +61,7 @@ def suppressed(rows: np.ndarray, limit: float = NMS) -> np.ndarray:
     return rows[kept]
 
 
-@dataclass
+@dataclass(eq=False)
 class Track:
     """One person, followed."""
 
@@ -110,7 +110,6 @@ class Tracker:
         gone = [t for t in self.tracks if time_s - t.seen_s > (self.keep_s if t.hits > 3 else .35)]
         self.done += gone
         self.tracks = [t for t in self.tracks if t not in gone]
-        self.clock = time_s
 
     def _seen(self, track: Track, time_s: float, box: np.ndarray, expected: np.ndarray) -> None:
         passed = max(time_s - track.seen_s, 1e-3)
