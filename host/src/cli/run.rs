@@ -1,11 +1,13 @@
 //! `transom run`: the main job.
 
+use std::fs::File;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::base::{Clock, Error, Kind, Result, Shutdown};
+use crate::base::{Clock, Error, Result, Shutdown};
 use crate::manifest::{App, Events, Overrides};
 use crate::pipeline::{self, Options, Progress, Surroundings};
 use crate::sink::{JsonLines, View};
@@ -87,6 +89,8 @@ impl Run {
         let clock = Clock::system();
         let shutdown = Shutdown::default();
         stop_on_signal(&shutdown)?;
+        // Before the run: hours of work are not to end with a place nobody can write to.
+        let report = self.summary.as_deref().map(SummaryFile::create).transpose()?;
         let view = self.view.map(View::start).transpose()?.map(Arc::new);
         let events = Arc::new(match &to {
             Events::Stdout => JsonLines::stdout(),
@@ -118,8 +122,8 @@ impl Run {
             summary
         });
         terminal.line(&summary.to_string());
-        if let Some(path) = &self.summary {
-            write_summary(path, &summary)?;
+        if let Some(report) = report {
+            report.write(&summary)?;
         }
         Ok(summary.failed.map_or(ExitCode::SUCCESS, |kind| ExitCode::from(kind.exit_code())))
     }
@@ -147,13 +151,31 @@ fn numbers(progress: &Progress) -> Vec<(String, String)> {
     rows
 }
 
-fn write_summary(path: &Path, summary: &pipeline::Summary) -> Result<()> {
-    let mut json = serde_json::to_string_pretty(summary)
-        .map_err(|error| Error::new(Kind::Internal, format!("the summary is no JSON: {error}")))?;
-    json.push('\n');
-    std::fs::write(path, json).map_err(|error| {
-        Error::sink(format!("the summary cannot be written to `{}`: {error}", path.display()))
-    })
+/// Where the summary goes, open since before the run.
+struct SummaryFile<'a> {
+    path: &'a Path,
+    file: File,
+}
+
+impl<'a> SummaryFile<'a> {
+    fn create(path: &'a Path) -> Result<Self> {
+        let file = File::create(path).map_err(|error| Self::failed(path, &error))?;
+        Ok(Self { path, file })
+    }
+
+    fn write(mut self, summary: &pipeline::Summary) -> Result<()> {
+        let mut json = serde_json::to_string_pretty(summary)
+            .map_err(|error| Error::internal(format!("the summary is no JSON: {error}")))?;
+        json.push('\n');
+        self.file.write_all(json.as_bytes()).map_err(|error| Self::failed(self.path, &error))
+    }
+
+    fn failed(path: &Path, error: &std::io::Error) -> Error {
+        Error::sink(format!(
+            "the summary cannot be written to `{}`: {error}; name another place with `--summary`",
+            path.display()
+        ))
+    }
 }
 
 /// The first Ctrl-C or SIGTERM ends the run in order; the second ends it at once.

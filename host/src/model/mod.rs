@@ -7,8 +7,6 @@ mod lanes;
 mod prepare;
 mod readout;
 mod rten;
-mod split;
-mod window;
 
 #[cfg(test)]
 mod tests;
@@ -112,7 +110,7 @@ impl Model {
     /// Loads the model of a folder with a `model.toml`, or of that file itself.
     ///
     /// The ONNX file must agree with what `model.toml` says of its input and output; one inference on a
-    /// made-up picture proves it. Errors name the file and what is wrong with it.
+    /// grey picture proves it. Errors name the file and what is wrong with it.
     pub fn load(path: &Path) -> Result<Self> {
         let description = Description::read(path)?;
         let within = |error: Error| error.within(description.file.display());
@@ -140,9 +138,15 @@ impl Model {
         };
         let lanes = Lanes::shared();
         let mut values = prepare.blank();
-        prepare.make_up(&mut values);
+        prepare.fill(&mut values, 128);
         // In a lane too: loading folds constants, and rten does that on the threads of its caller.
-        let (session, outputs) = lanes.run(|lane| Session::load(onnx, &wanted, &values, lane))?;
+        let (session, outputs) = lanes.run(|lane| {
+            let session = Session::load(onnx, &wanted)?;
+            let outputs = session
+                .run(&values, lane)
+                .map_err(|error| Error::model(format!("a trial run on a grey picture failed: {error}")))?;
+            Ok((session, outputs))
+        })?;
         let first = outputs.first().ok_or_else(|| Error::model("a trial run gave no output"))?;
         let reader = match description.output.read {
             Read::FastestDet | Read::YoloV8 => Reader::Boxes(Boxes::new(&description, first)?),
@@ -191,7 +195,7 @@ impl Model {
 
     /// What runs it.
     pub fn backend(&self) -> &'static str {
-        self.session.backend()
+        "rten 0.27"
     }
 
     /// The licence that `model.toml` states.

@@ -58,16 +58,11 @@ impl Prepare {
         }
     }
 
-    /// Fills memory that [`Prepare::blank`] gave from a made-up picture: noise, the same each time, so that
-    /// no part of a graph sees only zeros.
-    pub(super) fn make_up(&self, values: &mut Values) {
-        let width = self.shape.width as usize;
-        let noise = |at: usize| ((at as u32).wrapping_mul(2_654_435_761) >> 24) as u8;
+    /// Fills memory that [`Prepare::blank`] gave with what `grey` pixels all over would give.
+    pub(super) fn fill(&self, values: &mut Values, grey: u8) {
+        let row = vec![grey; self.shape.width as usize];
         for y in 0..self.shape.height as usize {
-            let rows =
-                [0, 1, 2].map(|channel| (0..width).map(|x| noise((y * 3 + channel) * width + x)).collect());
-            let [r, g, b]: &[Vec<u8>; 3] = &rows;
-            self.row(values, y, [r, g, b]);
+            self.row(values, y, [&row, &row, &row]);
         }
     }
 

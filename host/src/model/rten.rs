@@ -1,4 +1,4 @@
-//! The back end: rten, a CPU inference engine in Rust, with the windows it is slow at run beside it.
+//! The back end: rten, a CPU inference engine in Rust.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,20 +12,15 @@ use rten_tensor::{AsView as _, Layout as _};
 
 use super::description::Element;
 use super::prepare::Values;
-use super::split::Split;
 use crate::base::{Error, Result};
 use crate::frame::Tensor;
 
 /// A graph ready to run. It has one input, an output or more, and shapes that agreed with `model.toml`.
 pub(super) struct Session {
-    engine: Engine,
+    graph: rten::Model,
+    input: NodeId,
     axes: [usize; 4],
-    outputs: Vec<String>,
-}
-
-enum Engine {
-    Whole { graph: Box<rten::Model>, input: NodeId, outputs: Vec<NodeId> },
-    Split(Split),
+    outputs: Vec<(NodeId, String)>,
 }
 
 /// What `model.toml` says of the graph.
@@ -37,103 +32,42 @@ pub(super) struct Wanted<'a> {
 }
 
 impl Session {
-    /// Loads an ONNX file from its bytes and runs it on `trial`, in a lane. Errors do not name the file:
-    /// the caller does.
-    pub(super) fn load(
-        onnx: Vec<u8>,
-        wanted: &Wanted<'_>,
-        trial: &Values,
-        lane: &Arc<ThreadPool>,
-    ) -> Result<(Self, Vec<Tensor>)> {
+    /// Loads an ONNX file from its bytes. Errors do not name the file: the caller does.
+    pub(super) fn load(onnx: Vec<u8>, wanted: &Wanted<'_>) -> Result<Self> {
         // Hostile files reach rten's parser and its constant folding; what panics there is an error here.
-        let loaded = guarded(|| {
-            let mut options = ModelOptions::with_all_ops();
-            options.prepack_weights(true).load(onnx.clone()).map_err(|error| explain(&error))
-        });
-        let graph = loaded.map_err(|panic| Error::model(format!("loading it failed: {panic}")))??;
-        let input = find_input(&graph, wanted)?;
-        let (ids, outputs) = find_outputs(&graph, wanted.output)?.into_iter().unzip();
-        let engine = Engine::Whole { graph: Box::new(graph), input, outputs: ids };
-        let mut session = Session { engine, axes: wanted.axes, outputs };
-        let expected = session
-            .run(trial, lane)
-            .map_err(|error| Error::model(format!("a trial run on a made-up picture failed: {error}")))?;
-        if let Ok(Some(split)) = guarded(|| session.split(&onnx, trial, lane, &expected)) {
-            session.engine = Engine::Split(split);
-        }
-        Ok((session, expected))
-    }
-
-    /// The graph cut at windows, if it has any and its outputs on `trial` are those `expected`.
-    fn split(
-        &self,
-        onnx: &[u8],
-        trial: &Values,
-        lane: &Arc<ThreadPool>,
-        expected: &[Tensor],
-    ) -> Option<Split> {
-        let view = self.view(trial).ok()?;
-        let options = options(lane);
-        let split = Split::new(onnx, &self.outputs, &view, &options)?;
-        let got = self.named(split.run(&view, &options).ok()?).ok()?;
-        let alike = |got: &Tensor, expected: &Tensor| {
-            let largest = expected.data.iter().fold(1.0_f32, |largest, value| largest.max(value.abs()));
-            got.shape == expected.shape
-                && got
-                    .data
-                    .iter()
-                    .zip(&expected.data)
-                    .all(|(got, expected)| (got - expected).abs() <= 1e-3 * largest)
+        let loaded = catch_unwind(AssertUnwindSafe(|| {
+            ModelOptions::with_all_ops().prepack_weights(true).load(onnx).map_err(|error| explain(&error))
+        }));
+        let graph = match loaded {
+            Ok(graph) => graph?,
+            Err(panic) => return Err(Error::model(format!("loading it failed: {}", said(&*panic)))),
         };
-        got.iter().zip(expected).all(|(got, expected)| alike(got, expected)).then_some(split)
-    }
-
-    /// What runs it, in words.
-    pub(super) fn backend(&self) -> &'static str {
-        match self.engine {
-            Engine::Whole { .. } => "rten 0.27",
-            Engine::Split(_) => "rten 0.27 with own windows",
-        }
+        let input = find_input(&graph, wanted)?;
+        let outputs = find_outputs(&graph, wanted.output)?;
+        Ok(Session { graph, input, axes: wanted.axes, outputs })
     }
 
     /// Runs the graph in a lane; the outputs come in the graph's order.
     pub(super) fn run(&self, values: &Values, lane: &Arc<ThreadPool>) -> Result<Vec<Tensor>, String> {
-        guarded(|| {
-            let (view, options) = (self.view(values)?, options(lane));
-            let made = match &self.engine {
-                Engine::Whole { graph, input, outputs } => graph
-                    .run(vec![(*input, ValueOrView::View(view))], outputs, Some(options))
-                    .map_err(|error| error.to_string()),
-                Engine::Split(split) => split.run(&view, &options),
-            };
-            self.named(made?)
-        })
-        .unwrap_or_else(|panic| Err(format!("inference failed: {panic}")))
+        catch_unwind(AssertUnwindSafe(|| self.run_unguarded(values, lane)))
+            .unwrap_or_else(|panic| Err(format!("inference failed: {}", said(&*panic))))
     }
 
-    fn view<'a>(&self, values: &'a Values) -> Result<ValueView<'a>, String> {
-        match values {
+    fn run_unguarded(&self, values: &Values, lane: &Arc<ThreadPool>) -> Result<Vec<Tensor>, String> {
+        let view = match values {
             Values::Float(values) => {
                 ValueView::from_shape(self.axes, values).map_err(|error| error.to_string())
             }
             Values::Bytes(values) => {
                 ValueView::from_shape(self.axes, values).map_err(|error| error.to_string())
             }
-        }
+        }?;
+        let ids: Vec<NodeId> = self.outputs.iter().map(|(id, _)| *id).collect();
+        let options = RunOptions::default().with_thread_pool(Some(Arc::clone(lane)));
+        let given = vec![(self.input, ValueOrView::View(view))];
+        let values = self.graph.run(given, &ids, Some(options)).map_err(|error| error.to_string())?;
+        self.outputs.iter().zip(values).map(|((_, name), value)| tensor(name, value)).collect()
     }
-
-    fn named(&self, values: Vec<Value>) -> Result<Vec<Tensor>, String> {
-        self.outputs.iter().zip(values).map(|(name, value)| tensor(name, value)).collect()
-    }
-}
-
-fn options(lane: &Arc<ThreadPool>) -> RunOptions {
-    RunOptions::default().with_thread_pool(Some(Arc::clone(lane)))
-}
-
-/// What `work` gives, or what it said when it panicked.
-fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| said(&*panic).to_owned())
 }
 
 fn tensor(name: &str, value: Value) -> Result<Tensor, String> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::base::{Clock, Error, Kind, Notices, Result, Shutdown};
+use crate::base::{Clock, Error, Notices, Result, Shutdown};
 use crate::camera::{self, Health, HealthReport, Source, StreamInfo};
 use crate::decoder::{Counters, Decoder, DecoderReport, Picture};
 use crate::frame::{AccessUnit, Frame, Memo, Pool};
@@ -74,6 +74,13 @@ impl Subscriber {
     pub(super) fn new(mailbox: Arc<Mailbox>, camera: usize, max_fps: Option<f64>) -> Self {
         mailbox.open();
         Self { mailbox, camera, selector: Selector::new(max_fps) }
+    }
+}
+
+impl Drop for Subscriber {
+    // Also where the stream's thread panics: its plugins must not wait for more.
+    fn drop(&mut self) {
+        self.mailbox.close();
     }
 }
 
@@ -211,9 +218,6 @@ impl Stream {
             path.flow_recorded(&mut opened, notices)
         };
         let finished = flowed.and_then(|()| path.finish());
-        for subscriber in &path.subscribers {
-            subscriber.mailbox.close();
-        }
         finished.map_err(|error| error.within(format!("camera `{}`", watch.name)))
     }
 }
@@ -296,8 +300,15 @@ impl Path {
         let pictures = &mut self.pictures;
         self.decoder.flush(&mut |picture| pictures.push(picture));
         self.give();
-        if self.counts.received.load(Ordering::Relaxed) > 0 && self.decoder.report().decoded == 0 {
-            return Err(Error::new(Kind::Source, "not one picture could be decoded"));
+        if self.decoder.report().decoded > 0 {
+            return Ok(());
+        }
+        if self.counts.received.load(Ordering::Relaxed) > 0 {
+            return Err(Error::source("not one picture could be decoded"));
+        }
+        // A camera or a run that was told to stop may not have come to its first picture.
+        if !self.live && !self.shutdown.is_stopped() {
+            return Err(Error::source("there is not one picture in the recording"));
         }
         Ok(())
     }

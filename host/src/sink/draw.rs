@@ -52,7 +52,7 @@ impl Canvas {
         match mark {
             Mark::Box { region, caption, color } => {
                 let rectangle = self.rectangle(*region);
-                self.infallible(rectangle.into_styled(PrimitiveStyle::with_stroke(rgb(*color), stroke)));
+                self.infallible(&rectangle.into_styled(PrimitiveStyle::with_stroke(rgb(*color), stroke)));
                 if !caption.is_empty() {
                     self.caption(rectangle.top_left, caption, *color);
                 }
@@ -72,7 +72,7 @@ impl Canvas {
 
     fn line(&mut self, a: Place, b: Place, color: Color, stroke: u32) {
         let line = Line::new(self.place(a), self.place(b));
-        self.infallible(line.into_styled(PrimitiveStyle::with_stroke(rgb(color), stroke)));
+        self.infallible(&line.into_styled(PrimitiveStyle::with_stroke(rgb(color), stroke)));
     }
 
     /// A caption stands on its box, or inside where there is no room above.
@@ -90,14 +90,14 @@ impl Canvas {
             .text_color(letters)
             .background_color(behind)
             .build();
-        self.infallible(Text::with_baseline(text, at, style, Baseline::Top));
+        self.infallible(&Text::with_baseline(text, at, style, Baseline::Top));
     }
 
     fn font(&self) -> &'static MonoFont<'static> {
         if self.width >= 900 { &FONT_10X20 } else { &FONT_8X13_BOLD }
     }
 
-    fn infallible(&mut self, drawable: impl Drawable<Color = Rgb888, Output: Sized>) {
+    fn infallible(&mut self, drawable: &impl Drawable<Color = Rgb888>) {
         // Drawing into memory has no way to fail (`Canvas::Error` is `Infallible`).
         let Ok(_) = drawable.draw(self);
     }

@@ -78,7 +78,7 @@ class Track:
 class Tracker:
     """Matches boxes to where each track should be by now; forgets after a second unseen."""
 
-    def __init__(self, a: tuple[float, float], b: tuple[float, float], keep_s: float = 1.0, sure_s: float = .5):
+    def __init__(self, a: tuple[float, float], b: tuple[float, float], keep_s: float = 1.0, sure_s: float = 1.0):
         self.a, self.b, self.keep_s, self.sure_s = a, b, keep_s, sure_s
         self.tracks: list[Track] = []
         self.done: list[Track] = []
