@@ -4,4 +4,6 @@ mod support;
 
 mod fastestdet;
 mod people_counter;
+mod pictures;
+mod rtsp;
 mod run;
