@@ -170,11 +170,6 @@ impl Ran {
         self.sum("plugins", &["/deliver"])
     }
 
-    /// Objects in all events: were both sides at the same work?
-    pub(crate) fn events(&self) -> f64 {
-        self.summary["plugins"][0]["events"].as_f64().expect("a summary counts events")
-    }
-
     fn sum(&self, stage: &str, meters: &[&str]) -> f64 {
         let all = self.summary[stage].as_array().expect("a summary lists its stages");
         let us = |one: &Value, meter: &&str| one.pointer(&format!("{meter}/cpu_us")).and_then(Value::as_f64);

@@ -15,7 +15,7 @@ use transom::plugin::{
 
 use crate::app::guest;
 use crate::bare::Bare;
-use crate::measure::{median, quantile, ratio};
+use crate::measure::{median, quantile, ratio, rounds};
 use crate::table::{Row, Table};
 
 /// Rounds in which every variant has its turn.
@@ -149,7 +149,7 @@ pub(crate) fn bench(table: &mut Table) {
         (ours("… no detections", None, 0, false, false), bare(0, false)),
     ];
     let mut busy = ours("… the model busy: in, two small questions, out", None, 0, false, true);
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds(ROUNDS) {
         for variant in pairs.iter_mut().flat_map(|(ours, bare)| [ours, bare]).chain([&mut busy]) {
             let times = turn(&mut variant.call);
             variant.p50.push(median(times.iter().copied()));

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::app::{file, shared_clip, shared_data, transom};
-use crate::measure::{Finished, ratio, run, spread};
+use crate::measure::{Finished, ratio, rounds, run, spread};
 use crate::table::{Row, Table};
 
 const ROUNDS: usize = 5;
@@ -20,7 +20,7 @@ pub(crate) fn bench(table: &mut Table) {
 fn clip(table: &mut Table, name: &str, path: &Path) {
     let (mut ours, mut theirs) = (vec![], vec![]);
     let mut missing = None;
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds(ROUNDS) {
         let probe = run(Command::new(transom()).arg("probe").arg(path).arg("--decode"));
         ours.push(cpu_ms(&probe.unwrap_or_else(|error| panic!("{error}"))));
         let mut ffmpeg = Command::new("ffmpeg");

@@ -1,12 +1,12 @@
 //! What the runtime itself takes: the CPU time of a run that is neither decoding, models nor plugins.
 
 use crate::app::{App, Ran, shared_data};
-use crate::measure::{median, spread};
+use crate::measure::{median, rounds, spread};
 use crate::table::{Row, Table};
 
 const ROUNDS: usize = 5;
-/// Frames of the short run: what the long one takes beyond it has no start-up in it.
-const SHORT: &str = "200";
+/// Frames of the two runs: what the long one takes beyond the short one has no start-up in it.
+const FRAMES: [&str; 2] = ["100", "600"];
 
 /// Milliseconds of CPU outside the stages that do the work.
 fn glue_ms(ran: &Ran) -> f64 {
@@ -21,8 +21,8 @@ pub(crate) fn bench(table: &mut Table) {
     let app = App::of_shared_data(&data, 1);
     let (mut whole, mut steady, mut deliver, mut wall) = (vec![], vec![], vec![], vec![]);
     let mut stages = [vec![], vec![], vec![]];
-    for _ in 0..ROUNDS {
-        let (short, long) = (app.run_on_one_core(&["--frames", SHORT]), app.run_on_one_core(&[]));
+    for _ in 0..rounds(ROUNDS) {
+        let [short, long] = FRAMES.map(|frames| app.run_on_one_core(&["--frames", frames]));
         let frames = long.frames() - short.frames();
         let each = |of: fn(&Ran) -> f64| (of(&long) - of(&short)) / frames;
         whole.push(glue_ms(&long) / long.frames());
@@ -51,7 +51,7 @@ pub(crate) fn bench(table: &mut Table) {
         ..Row::default()
     });
     table.row(&Row {
-        what: "… with start-up spread over the clip's 1,394 frames".to_owned(),
+        what: "… with start-up spread over 600 frames".to_owned(),
         transom: spread(&whole, 3, "ms"),
         ..Row::default()
     });

@@ -11,7 +11,8 @@
 //!
 //! Taken from the environment: `TRANSOM_SHARED_DATA`, a folder with real clips and models (default
 //! `../shared/data`); `PYTHON`, which has numpy, opencv-python-headless and onnxruntime (default `python3`);
-//! `TRANSOM_BINARY`, another build of the command, to compare two.
+//! `TRANSOM_BINARY`, another build of the command, to compare two; `TRANSOM_BENCH_ROUNDS`, fewer rounds for a
+//! quick look.
 
 mod app;
 mod bare;

@@ -10,7 +10,6 @@ pub(crate) struct Finished {
     /// CPU time of all its threads, in steps of 10 ms.
     pub(crate) cpu: Duration,
     pub(crate) stdout: String,
-    pub(crate) stderr: String,
 }
 
 /// Runs a command to its end.
@@ -25,7 +24,7 @@ pub(crate) fn run(command: &mut Command) -> Result<Finished, String> {
     if !done.status.success() {
         return Err(format!("{command:?} failed ({}): {}", done.status, text(&done.stderr)));
     }
-    Ok(Finished { wall, cpu, stdout: text(&done.stdout), stderr: text(&done.stderr) })
+    Ok(Finished { wall, cpu, stdout: text(&done.stdout) })
 }
 
 /// CPU time of all children waited for so far: `cutime` and `cstime` of proc(5), in ticks of 1/100 s on
@@ -37,6 +36,11 @@ fn children_cpu() -> Duration {
     let ticks: u64 =
         fields.split_whitespace().skip(13).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
     Duration::from_millis(10 * ticks)
+}
+
+/// Rounds to run: `usual`, or what `TRANSOM_BENCH_ROUNDS` says.
+pub(crate) fn rounds(usual: usize) -> usize {
+    std::env::var("TRANSOM_BENCH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(usual)
 }
 
 /// The value in the middle.

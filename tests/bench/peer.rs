@@ -5,10 +5,12 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::app::{App, file, shared_clip, shared_data};
-use crate::measure::{median, ratio, run, spread};
+use crate::measure::{median, ratio, rounds, run, spread};
 use crate::table::{Row, Table};
 
 const ROUNDS: usize = 5;
+/// Frames of the clip that are analysed: a minute of it.
+const FRAMES: &str = "600";
 
 /// What one of the programs took.
 struct Took {
@@ -30,7 +32,7 @@ pub(crate) fn bench(table: &mut Table) {
             .arg(file("tests/bench/reference.py"))
             .arg(data.join("models/fastestdet"))
             .arg(shared_clip(&data));
-        let done = run(command.args(["--threads", threads]))?;
+        let done = run(command.args(["--threads", threads, "--frames", FRAMES]))?;
         let totals: Value =
             done.stdout.lines().last().and_then(|line| serde_json::from_str(line).ok()).unwrap_or_default();
         let number =
@@ -45,8 +47,8 @@ pub(crate) fn bench(table: &mut Table) {
     let app = App::of_shared_data(&data, 1);
     let (mut ours, mut one, mut many) = (vec![], vec![], vec![]);
     let (mut inference, mut decode) = (vec![], vec![]);
-    for _ in 0..ROUNDS {
-        let ran = app.run(&[]);
+    for _ in 0..rounds(ROUNDS) {
+        let ran = app.run(&["--frames", FRAMES]);
         inference.push(ran.inference_ms() / ran.frames());
         decode.push(ran.decode_ms() / ran.frames());
         ours.push(Took {

@@ -1,7 +1,7 @@
 //! The shipped app on its own clip: how much faster than a camera would give it, and what `max_fps` saves.
 
 use crate::app::{self, App, file};
-use crate::measure::{median, ratio, spread};
+use crate::measure::{median, ratio, rounds, spread};
 use crate::table::{Row, Table};
 
 const ROUNDS: usize = 5;
@@ -9,7 +9,8 @@ const ROUNDS: usize = 5;
 const CLIP_S: f64 = 40.0;
 
 pub(crate) fn bench(table: &mut Table) {
-    let runs: Vec<_> = (0..ROUNDS).map(|_| app::run(&file("manifests/people-counter"), &[], None)).collect();
+    let runs: Vec<_> =
+        (0..rounds(ROUNDS)).map(|_| app::run(&file("manifests/people-counter"), &[], None)).collect();
     let walls: Vec<f64> = runs.iter().map(|ran| ran.wall.as_secs_f64()).collect();
     let cpu: Vec<f64> = runs.iter().map(|ran| ran.cpu_ms() / 1000.0).collect();
     let times = CLIP_S / median(walls.iter().copied());
@@ -24,7 +25,7 @@ pub(crate) fn bench(table: &mut Table) {
     let (model, clip) = (file("models/person"), file("tests/clips/entrance.mp4"));
     let all = App::new(&model, &clip, 1, None);
     let half = App::new(&model, &clip, 1, Some(12.5));
-    let rounds: Vec<_> = (0..ROUNDS).map(|_| (all.run(&[]), half.run(&[]))).collect();
+    let rounds: Vec<_> = (0..rounds(ROUNDS)).map(|_| (all.run(&[]), half.run(&[]))).collect();
     let [all_cpu, half_cpu, all_decode, half_decode] = [0, 1, 2, 3].map(|which| -> Vec<f64> {
         let pick = |(all, half): &(app::Ran, app::Ran)| match which {
             0 => all.cpu_ms(),

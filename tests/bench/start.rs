@@ -10,7 +10,7 @@ use transom::model::Model;
 use transom::{camera, plugin};
 
 use crate::app::{App, file, guest, shared_data, transom};
-use crate::measure::{median, spread};
+use crate::measure::{median, rounds, spread};
 use crate::table::{Row, Table};
 
 const ROUNDS: usize = 10;
@@ -27,7 +27,7 @@ pub(crate) fn bench(table: &mut Table) {
 }
 
 fn row(table: &mut Table, what: &str, app: &Path) {
-    let seconds: Vec<f64> = (0..ROUNDS).map(|_| first_event(app)).collect();
+    let seconds: Vec<f64> = (0..rounds(ROUNDS)).map(|_| first_event(app)).collect();
     table.row(&Row {
         what: format!("from start to the first event, {what}"),
         target: "under 1 s",
@@ -56,7 +56,7 @@ fn first_event(app: &Path) -> f64 {
 /// The slow parts, one after the other in this process. In a run the first two go side by side.
 fn parts(table: &mut Table, clip: &Path) {
     let ms = |work: &dyn Fn()| {
-        median((0..ROUNDS).map(|_| {
+        median((0..rounds(ROUNDS)).map(|_| {
             let started = Instant::now();
             work();
             started.elapsed().as_secs_f64() * 1000.0
