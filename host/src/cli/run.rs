@@ -131,12 +131,16 @@ impl Run {
 
 fn numbers(progress: &Progress) -> Vec<(String, String)> {
     let frames = progress.frames();
-    let mut rows = vec![
+    let own = progress.metrics().into_iter();
+    let own =
+        own.map(|(plugin, name, value)| (format!("{plugin}: {}", name.replace('_', " ")), value.to_string()));
+    let mut rows: Vec<(String, String)> = own.collect();
+    rows.extend([
         ("frames received".to_owned(), frames.received.to_string()),
         ("frames decoded".to_owned(), frames.decoded.to_string()),
         ("frames analysed".to_owned(), frames.analysed.to_string()),
         ("events".to_owned(), progress.events().to_string()),
-    ];
+    ]);
     for (reason, count) in &frames.dropped {
         rows.push((reason.replace('_', " "), count.to_string()));
     }

@@ -217,6 +217,16 @@ impl Progress {
         self.streams.iter().map(|stream| stream.info.pictures).sum()
     }
 
+    /// What each plugin reports of itself: its name, the metric's and the value. Kept up to date only while
+    /// the page is served.
+    pub fn metrics(&self) -> Vec<(Arc<str>, String, f64)> {
+        let of = |(plugin, counts, _): &(Arc<str>, Arc<WorkerCounts>, Arc<Mailbox>)| {
+            let plugin = Arc::clone(plugin);
+            counts.metrics().into_iter().map(move |(name, value)| (Arc::clone(&plugin), name, value))
+        };
+        self.plugins.iter().flat_map(of).collect()
+    }
+
     /// The streams as they stand.
     pub fn streams(&self) -> Vec<StreamSummary> {
         self.streams.iter().map(StreamSummary::of).collect()
@@ -292,6 +302,17 @@ impl fmt::Display for Summary {
             {
                 faults if faults.is_empty() => write!(f, "no faults")?,
                 faults => write!(f, "faults: {}", faults.join(", "))?,
+            }
+            for (count, what) in [
+                (report.complaints, "frames complained about"),
+                (report.dropped_events, "events refused"),
+                (report.dropped_marks, "marks refused"),
+                (report.dropped_metrics, "metrics refused"),
+                (report.dropped_log_lines, "log lines dropped"),
+            ] {
+                if count > 0 {
+                    write!(f, ", {count} {what}")?;
+                }
             }
             for (name, value) in &report.metrics {
                 write!(f, ", {name} {value}")?;

@@ -79,7 +79,11 @@ impl Engine {
         self.load_bytes(&read(path)?).map_err(|error| error.within(path.display()))
     }
 
-    fn load_bytes(&self, bytes: &[u8]) -> Result<Program> {
+    /// Checks and compiles a component.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_bytes(&self, bytes: &[u8]) -> Result<Program> {
         if bytes.starts_with(b"\0asm\x01\0\0\0") {
             return Err(Error::plugin(
                 "this is a core WebAssembly module, not a component; build it with `--target wasm32-wasip2`",
