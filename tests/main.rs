@@ -6,5 +6,7 @@ mod bad_input;
 mod fastestdet;
 mod faults;
 mod people_counter;
+mod pictures;
+mod rtsp;
 mod run;
 mod view;

@@ -57,12 +57,12 @@ impl Terminal {
 
     /// Shows how far the run is until `done`.
     pub(super) fn follow(&self, progress: &Progress, clock: Clock, done: &Shutdown) {
-        if let Some(bar) = &self.bar {
-            if let Some(length) = progress.length() {
-                bar.set_length(length);
-                let style = "{elapsed:>4} {bar:30} {pos}/{len} frames, {msg}";
-                bar.set_style(ProgressStyle::with_template(style).expect("a constant template is valid"));
-            }
+        if let Some(bar) = &self.bar
+            && let Some(length) = progress.length()
+        {
+            bar.set_length(length);
+            let style = "{elapsed:>4} {bar:20} {pos}/{len} frames, {msg}";
+            bar.set_style(ProgressStyle::with_template(style).expect("a constant template is valid"));
         }
         let started = clock.now();
         let mut said = Duration::ZERO;

@@ -117,7 +117,8 @@ fn damaged_bytes_neither_panic_nor_send_time_back() {
 
 #[test]
 fn kinds_of_video_that_cannot_be_decoded_are_named() {
-    let changes: [(&str, fn(&mut SeqParameterSet)); 5] = [
+    type Change = fn(&mut SeqParameterSet);
+    let changes: [(&str, Change); 5] = [
         ("interlaced", |sps| {
             sps.frame_mbs_flags = FrameMbsFlags::Fields { mb_adaptive_frame_field_flag: false };
         }),

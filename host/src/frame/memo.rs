@@ -22,8 +22,10 @@ pub struct Memo {
 struct Slots {
     count: usize,
     /// By key type and hash; the keys of one hash are compared.
-    buckets: HashMap<(TypeId, u64), Vec<(Box<dyn Any + Send + Sync>, Slot)>>,
+    buckets: HashMap<(TypeId, u64), Vec<(Key, Slot)>>,
 }
+
+type Key = Box<dyn Any + Send + Sync>;
 
 impl Memo {
     /// The value for `key`: remembered, or made by `make` once, however many threads ask. `K` decides the

@@ -120,7 +120,7 @@ impl<'a> Check<'a> {
             if let Some(known) = self.lacks(section, name) {
                 let what = singular(section);
                 self.report.flag(
-                    format!("--{what} {}", name),
+                    format!("--{what} {name}"),
                     format!("the app has no such {what}; {}", instead("it", name, &known)),
                 );
             }
@@ -305,7 +305,7 @@ impl<'a> Check<'a> {
                 match takes.parse(text) {
                     Ok(set) => value = Some(set),
                     Err(what) => {
-                        self.report.flag(format!("--param {}", name.0), format!("the value is {what}"))
+                        self.report.flag(format!("--param {}", name.0), format!("the value is {what}"));
                     }
                 }
             }

@@ -163,14 +163,15 @@ fn frames<'a>(
     };
     for stream in streams {
         let decoder = stream.decoder();
-        frames.received += stream.received() + stream.behind();
+        let behind = stream.health().dropped_units;
+        frames.received += stream.received() + behind;
         frames.decoded += decoder.decoded;
         frames.analysed += stream.analysed();
         drop("not_wanted", stream.unwanted());
         drop("damaged", decoder.corrupt);
         drop("waited_for_key", decoder.waited_for_key);
         drop("late", decoder.late);
-        drop("decoder_behind", stream.behind());
+        drop("decoder_behind", behind);
     }
     for (counts, mailbox) in plugins {
         drop("replaced", mailbox.replaced());

@@ -3,18 +3,16 @@
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
 
+use wasmtime::Config;
 use wasmtime::component::{Component, InstancePre, Linker};
-use wasmtime::{Config, EngineWeak};
 
 use super::bindings::PluginPre;
 use super::guest::Guest;
+use super::ticker::Ticker;
 use super::{bindings, wasi};
 use crate::base::{Error, Result};
-
-/// How often a running plugin looks at the clock. A deadline is overshot by about this much.
-const TICK: Duration = Duration::from_millis(1);
 
 /// The largest component taken, in bytes. A Python component is 18 MB.
 const LARGEST_COMPONENT: u64 = 64 << 20;
@@ -26,6 +24,7 @@ const LIFECYCLE: &str = "transom:app/lifecycle@0.1.0";
 pub struct Engine {
     engine: wasmtime::Engine,
     linker: Linker<Guest>,
+    ticker: Arc<Ticker>,
     /// Names of the interfaces linked, for messages.
     linked: BTreeSet<String>,
 }
@@ -35,6 +34,7 @@ pub struct Engine {
 pub struct Program {
     pub(super) pre: PluginPre<Guest>,
     pub(super) engine: wasmtime::Engine,
+    pub(super) ticker: Arc<Ticker>,
 }
 
 impl Engine {
@@ -53,7 +53,7 @@ impl Engine {
         let mut linker = Linker::new(&engine);
         wasi::add_to_linker(&mut linker).map_err(internal)?;
         bindings::Plugin::add_to_linker::<Guest, Guest>(&mut linker, |guest| guest).map_err(internal)?;
-        tick(engine.weak())
+        let ticker = Ticker::start(engine.weak())
             .map_err(|error| Error::internal(format!("the plugin engine's ticker: {error}")))?;
         let linked = [
             "transom:app/events",
@@ -68,7 +68,7 @@ impl Engine {
             "wasi:io",
             "wasi:random",
         ];
-        Ok(Self { engine, linker, linked: linked.into_iter().map(str::to_owned).collect() })
+        Ok(Self { engine, linker, ticker, linked: linked.into_iter().map(str::to_owned).collect() })
     }
 
     /// Reads, checks and compiles the component at `path`.
@@ -105,7 +105,7 @@ impl Engine {
             .map_err(|error| Error::plugin(format!("its imports do not fit this host: {error:#}")))?;
         let pre = PluginPre::new(pre)
             .map_err(|error| Error::plugin(format!("its exports do not fit `{LIFECYCLE}`: {error:#}")))?;
-        Ok(Program { pre, engine: self.engine.clone() })
+        Ok(Program { pre, engine: self.engine.clone(), ticker: Arc::clone(&self.ticker) })
     }
 
     /// Says in words what instantiation would say in the linker's.
@@ -159,15 +159,4 @@ fn read(path: &Path) -> Result<Vec<u8>> {
         )));
     }
     std::fs::read(path).map_err(fail)
-}
-
-fn tick(engine: EngineWeak) -> std::io::Result<()> {
-    std::thread::Builder::new().name("plugin-ticker".to_owned()).spawn(move || {
-        while let Some(engine) = engine.upgrade() {
-            engine.increment_epoch();
-            drop(engine);
-            std::thread::sleep(TICK);
-        }
-    })?;
-    Ok(())
 }

@@ -12,6 +12,7 @@ use super::bindings::transom::app::frames::{self, Fit, FrameError, PixelFormat, 
 use super::bindings::transom::app::models::{ClassScore, Detection, ModelError, Tensor};
 use super::bindings::transom::app::{events, log, marks, metrics, models};
 use super::limits::MemoryMeter;
+use super::ticker::Alarm;
 use super::wasi::Lines;
 use super::{Limits, Said, Setup, stream_name};
 use crate::base::{Clock, Notice, thread_cpu};
@@ -106,6 +107,7 @@ pub(super) struct Guest {
     wasi: WasiCtx,
     pub(super) memory: MemoryMeter,
     pub(super) budget: Budget,
+    alarm: Alarm,
     pub(super) present: Option<Present>,
     pub(super) said: Said,
     /// Bytes of the events of the present call.
@@ -119,7 +121,7 @@ pub(super) struct Guest {
 }
 
 impl Guest {
-    pub(super) fn new(setup: Arc<Setup>) -> Self {
+    pub(super) fn new(setup: Arc<Setup>, alarm: Alarm) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MOST_HANDLES);
         let log = Arc::new(Log::new(Arc::clone(&setup)));
@@ -141,6 +143,7 @@ impl Guest {
                 waited: Duration::ZERO,
                 waited_cpu: Duration::ZERO,
             },
+            alarm,
             present: None,
             said: Said::default(),
             said_bytes: 0,
@@ -165,6 +168,12 @@ impl Guest {
         self.memory.begin_call();
         self.log.begin_call();
         self.said_bytes = 0;
+        self.alarm.set(deadline);
+    }
+
+    /// Stops the clock of a call.
+    pub(super) fn end_call(&self) {
+        self.alarm.clear();
     }
 
     pub(super) fn lend(&mut self, frame: &Arc<Frame>) -> wasmtime::Result<Resource<FrameHandle>> {
@@ -185,10 +194,12 @@ impl Guest {
     ) -> wasmtime::Result<Result<T, ModelError>> {
         let index = self.table.get(model)?.0;
         let frame = Arc::clone(&self.table.get(frame)?.0);
+        self.alarm.clear();
         let (asked, cpu) = (self.setup.clock.now(), thread_cpu());
         let answer = question(&self.setup, index, &frame);
         self.budget.waited_cpu += thread_cpu().saturating_sub(cpu);
         self.budget.waited += self.setup.clock.now().saturating_sub(asked);
+        self.alarm.set(self.budget.left());
         Ok(answer)
     }
 

@@ -31,7 +31,7 @@ pub(super) struct Instance {
 impl Instance {
     /// Instantiates and configures. What it said meanwhile is in `said`, also on failure.
     pub(super) fn start(program: &Program, setup: &Arc<Setup>, said: &mut Said) -> Result<Self, Fault> {
-        let mut store = Store::new(&program.engine, Guest::new(Arc::clone(setup)));
+        let mut store = Store::new(&program.engine, Guest::new(Arc::clone(setup), program.ticker.alarm()));
         store.limiter(|guest| &mut guest.memory);
         store.set_hostcall_fuel(HOSTCALL_BYTES);
         store.set_max_component_handles(MOST_HANDLES);
@@ -116,9 +116,10 @@ impl Instance {
         self.store.data()
     }
 
-    /// Moves what was said out of the store; the buffers change places, so neither side allocates anew.
+    /// After a call: moves what was said out of the store.
     fn collect(&mut self, said: &mut Said) {
         let guest = self.store.data_mut();
+        guest.end_call();
         said.events.append(&mut guest.said.events);
         said.marks.append(&mut guest.said.marks);
     }

@@ -8,6 +8,7 @@ mod guest;
 mod instance;
 mod limits;
 mod supervisor;
+mod ticker;
 mod wasi;
 
 use std::sync::Arc;

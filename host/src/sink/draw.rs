@@ -56,7 +56,7 @@ impl Canvas {
         match mark {
             Mark::Box { region, caption, color } => {
                 let rectangle = self.rectangle(*region);
-                self.infallible(rectangle.into_styled(PrimitiveStyle::with_stroke(rgb(*color), stroke)));
+                self.infallible(&rectangle.into_styled(PrimitiveStyle::with_stroke(rgb(*color), stroke)));
                 if !caption.is_empty() {
                     self.caption(rectangle.top_left, caption, *color);
                 }
@@ -76,8 +76,8 @@ impl Canvas {
 
     fn line(&mut self, a: Place, b: Place, color: Color, stroke: u32) {
         let line = Line::new(self.place(a), self.place(b));
-        self.infallible(line.into_styled(PrimitiveStyle::with_stroke(SHADE, stroke + 2)));
-        self.infallible(line.into_styled(PrimitiveStyle::with_stroke(rgb(color), stroke)));
+        self.infallible(&line.into_styled(PrimitiveStyle::with_stroke(SHADE, stroke + 2)));
+        self.infallible(&line.into_styled(PrimitiveStyle::with_stroke(rgb(color), stroke)));
     }
 
     /// A caption stands on its box, or inside where there is no room above.
@@ -99,9 +99,9 @@ impl Canvas {
         let room =
             Point::new(self.width as i32 - plate.width as i32, self.height as i32 - plate.height as i32);
         let at = Point::new(at.x.min(room.x.max(0)), at.y.min(room.y.max(0)));
-        self.infallible(Rectangle::new(at, plate).into_styled(PrimitiveStyle::with_fill(behind)));
+        self.infallible(&Rectangle::new(at, plate).into_styled(PrimitiveStyle::with_fill(behind)));
         let style = MonoTextStyle::new(self.font(), letters);
-        self.infallible(Text::with_baseline(
+        self.infallible(&Text::with_baseline(
             &text,
             at + Point::new_equal(PADDING as i32),
             style,
@@ -113,7 +113,7 @@ impl Canvas {
         if self.width >= 900 { &FONT_10X20 } else { &FONT_8X13_BOLD }
     }
 
-    fn infallible(&mut self, drawable: impl Drawable<Color = Rgb888, Output: Sized>) {
+    fn infallible(&mut self, drawable: &impl Drawable<Color = Rgb888>) {
         // Drawing into memory has no way to fail (`Canvas::Error` is `Infallible`).
         let Ok(_) = drawable.draw(self);
     }

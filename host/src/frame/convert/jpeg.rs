@@ -106,8 +106,11 @@ struct Yuv<'a> {
     width: usize,
     height: u32,
     mix: [Mix; 3],
-    rows: RefCell<(&'a mut [Vec<u8>; 2], &'a mut [Vec<u8>; 3])>,
+    rows: RefCell<Rows<'a>>,
 }
+
+/// Memory for the encoder's rows: of two chroma rows to be mixed, and of what is given.
+type Rows<'a> = (&'a mut [Vec<u8>; 2], &'a mut [Vec<u8>; 3]);
 
 impl ImageBuffer for Yuv<'_> {
     fn get_jpeg_color_type(&self) -> JpegColorType {

@@ -65,7 +65,7 @@ fn every_key_is_read_as_its_comment_says() {
     assert_eq!((siren.cameras.as_slice(), siren.models.len()), (&["yard".to_owned()][..], 0));
     let build = siren.build.as_ref().unwrap();
     assert_eq!((build.command.as_str(), &build.folder), ("make siren.wasm", &folder));
-    assert_eq!(build.sources, [folder.clone()]);
+    assert_eq!(build.sources, std::slice::from_ref(&folder));
     assert_eq!(siren.limits, super::super::Limits::default());
     assert_eq!(app.events, Some(Events::File(folder.join("events.jsonl"))));
 }
