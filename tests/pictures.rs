@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 use transom::decoder::{Decoder, Picture};
 use transom::frame::{AccessUnit, Pool};
 
 use crate::support::video::{annexb, ffmpeg_is_here, ffmpeg_pictures, units};
-use crate::support::{app, events, file, finish, guest, shared_data, transom};
+use crate::support::{app, events, file, finish, guest, shared_data, transom, wait};
 
 /// B pictures may differ from ffmpeg's by less than anybody can see: openh264 predicts a few hundred samples
 /// of some by a little else, at most 7 of 255 and 68.5 dB in these clips. Nothing is predicted from them, so
@@ -97,6 +99,16 @@ fn psnr(ours: &[u8], theirs: &[u8]) -> f64 {
 #[test]
 fn every_picture_of_a_baseline_recording_is_ffmpegs_bit_for_bit() {
     assert_eq!(frame_md5(&file("tests/clips/plain.mp4")), kept_md5("plain"));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_a_probe_quietly() {
+    let mut child = transom(["probe", "--frame-md5"]).arg(file("tests/clips/entrance.mp4")).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    lines.read_line(&mut String::new()).unwrap();
+    drop(lines);
+    let done = wait(child, Duration::from_secs(60));
+    assert_eq!((done.code(), done.stderr.as_str()), (0, ""));
 }
 
 #[test]

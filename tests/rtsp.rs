@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::support::live::Live;
 use crate::support::rtsp_camera::{Behaviour, End, Fault, Login, RtspCamera, Scheme};
 use crate::support::video::clip;
-use crate::support::{app, file, finish, guest, summary, transom};
+use crate::support::{Done, app, file, finish, guest, summary, transom, wait};
 
 /// Long enough for anything that is not promised sooner.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -209,6 +209,26 @@ fn a_camera_that_dies_is_back_within_5_s_of_its_return() {
     assert_eq!(done.stderr.matches("is lost").count(), 1, "{}", done.stderr);
     assert_eq!(done.stderr.matches("is back after").count(), 1, "{}", done.stderr);
     assert_eq!(summary(&report)["streams"][0]["health"]["reconnects"], 1);
+}
+
+#[test]
+fn a_probe_ends_in_its_time_though_the_camera_is_gone() {
+    let camera = camera(plays());
+    let probe = |seconds| transom(["probe", &camera.url(), "--json", "--seconds", seconds]);
+    let connected = |done: &Done| {
+        assert_eq!(done.code(), 0, "{}", done.stderr);
+        let report: Value = serde_json::from_str(&done.stdout).unwrap();
+        assert!(report["units"]["count"].as_u64() > Some(0), "{report}");
+        report["health"]["connected"].clone()
+    };
+    assert_eq!(connected(&finish(&mut probe("1"))), true);
+    let sent = camera.units_sent();
+    let child = probe("3").spawn().unwrap();
+    while camera.units_sent() < sent + 10 {
+        thread::sleep(Duration::from_millis(10));
+    }
+    camera.kill();
+    assert_eq!(connected(&wait(child, PATIENCE)), false);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::pipeline::{self, Options, Progress, Surroundings};
 use crate::sink::{JsonLines, View};
 
 use super::build::build_stale;
+use super::signals::stop_on_signal;
 use super::terminal::Terminal;
 
 /// Runs an app in the foreground; nothing is stored.
@@ -180,36 +181,4 @@ impl<'a> SummaryFile<'a> {
             path.display()
         ))
     }
-}
-
-/// The first Ctrl-C or SIGTERM ends the run in order; the second ends it at once.
-fn stop_on_signal(shutdown: &Shutdown) -> Result<()> {
-    let fail = |error: std::io::Error| Error::internal(format!("signals cannot be received: {error}"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(fail)?;
-    let shutdown = shutdown.clone();
-    let (ready, is_ready) = std::sync::mpsc::channel();
-    std::thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(move || {
-            runtime.block_on(async {
-                use tokio::signal::unix::{SignalKind, signal};
-                let pair =
-                    signal(SignalKind::interrupt()).and_then(|a| Ok((a, signal(SignalKind::terminate())?)));
-                let (mut interrupt, mut terminate) = match pair {
-                    Ok(pair) => pair,
-                    Err(error) => return drop(ready.send(Err(error))),
-                };
-                drop(ready.send(Ok(())));
-                for again in [false, true] {
-                    tokio::select! { _ = interrupt.recv() => {} _ = terminate.recv() => {} }
-                    if again {
-                        // 128 + SIGINT, as a shell reports a program that a signal ended.
-                        std::process::exit(130);
-                    }
-                    shutdown.stop();
-                }
-            });
-        })
-        .map_err(fail)?;
-    is_ready.recv().map_err(|_| Error::internal("signals cannot be received"))?.map_err(fail)
 }
