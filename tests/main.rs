@@ -2,6 +2,11 @@
 
 mod support;
 
+mod bad_input;
 mod fastestdet;
+mod faults;
 mod people_counter;
+mod pictures;
+mod rtsp;
 mod run;
+mod view;

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+pub(crate) mod live;
 pub(crate) mod rtsp_camera;
+pub(crate) mod video;
 
 /// The repository's root.
 pub(crate) fn root() -> &'static Path {

@@ -89,6 +89,14 @@ pub(crate) fn marks() {
     }
 }
 
+/// Twenty level lines, all over the picture.
+pub(crate) fn paint() {
+    for n in 0..20 {
+        let y = n as f32 / 20.0;
+        marks::line(Point { x: 0.0, y }, Point { x: 1.0, y }, Color { r: 255, g: 0, b: 255 });
+    }
+}
+
 /// Bad names and values, then 10,000 good names.
 pub(crate) fn metrics() {
     for name in ["", "Upper", "has space", "new\nline", "a{b=\"c\"}", &"n".repeat(65)] {

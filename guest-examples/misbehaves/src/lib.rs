@@ -6,6 +6,7 @@
 //! | `what` | does |
 //! |---|---|
 //! | `trap`, `error`, `loop`, `sleep`, `allocate`, `recurse` | panics, returns an error, never returns, sleeps a year, takes memory without end, overflows the stack |
+//! | `trap-once` | panics at the frame whose number in its stream is `at`, and at no other |
 //! | `configure-trap`, `configure-error`, `configure-loop`, `configure-sleep` | the same in `configure` |
 //! | `stop-trap`, `stop-loop` | the same in `on-stop`; `stop-event` publishes a last event `stopped` there |
 //! | `handles` | opens its first model again and again and keeps every handle |
@@ -13,6 +14,7 @@
 //! | `bad-events`, `large-events`, `many-events` | publishes what the host must refuse, and says so if it does not |
 //! | `crossing` | hands the host 16 MiB at once |
 //! | `marks`, `metrics`, `log`, `print` | draws, counts, logs and prints more, longer and worse than anybody wants |
+//! | `paint` | covers the picture with magenta lines |
 //! | `pixels` | reads the frame in many shapes, publishes sizes and a checksum; asks for shapes that must be refused |
 //! | `nothing` | behaves |
 //!
@@ -37,7 +39,7 @@ impl Plugin for Misbehaves {
         let at = setup.integer("at")?;
         match what.as_str() {
             "configure-trap" => trap(),
-            "configure-error" => return Err("told to refuse to start".to_owned()),
+            "configure-error" => return Err("told to refuse\nto start \u{1b}[31m".to_owned()),
             "configure-loop" => forever(),
             "configure-sleep" => sleep(),
             "unknown-model" => match Model::open("not-given") {
@@ -52,11 +54,13 @@ impl Plugin for Misbehaves {
 
     fn on_frame(&mut self, frame: &Frame, info: &FrameInfo) -> Result<(), String> {
         self.frames += 1;
-        if self.frames <= self.at {
+        // Its own count starts again with each of its lives.
+        if self.frames <= self.at && self.what != "trap-once" {
             return Ok(());
         }
         match self.what.as_str() {
             "trap" => trap(),
+            "trap-once" if u64::from(info.sequence) == self.at => trap(),
             "error" => Err(format!("told to fail at frame {}", self.frames - 1)),
             "loop" => forever(),
             "sleep" => {
@@ -90,7 +94,11 @@ impl Plugin for Misbehaves {
                 Ok(())
             }
             "pixels" => pixels::read(frame, info),
-            "nothing" | "unknown-model" | "stop-trap" | "stop-loop" | "stop-event" => Ok(()),
+            "paint" => {
+                floods::paint();
+                Ok(())
+            }
+            "nothing" | "trap-once" | "unknown-model" | "stop-trap" | "stop-loop" | "stop-event" => Ok(()),
             other => Err(format!("`{other}` is nothing this plugin can do")),
         }
     }

@@ -74,10 +74,20 @@ impl Scene {
         }
         let Line { a, b } = self.crossings.line();
         marks::line(a, b, Color::WHITE);
-        let middle = Point { x: (a.x + b.x) / 2.0, y: (a.y + b.y) / 2.0 };
-        marks::label(middle, &format!("in {entered}  out {left}"), Color::WHITE);
+        marks::label(beside(a, b, 1.0), &format!("in {entered}"), Color::WHITE);
+        marks::label(beside(a, b, -1.0), &format!("out {left}"), Color::WHITE);
         marks::label(Point { x: 0.02, y: 0.02 }, &format!("people {people}"), Color::WHITE);
     }
+}
+
+/// Where a short label stands beside the middle of the arrow from `a` to `b`: on its right-hand side, where
+/// `in` leads to, or with -1.0 for `side` on its left.
+fn beside(a: Point, b: Point, side: f32) -> Point {
+    /// Half of what a short label takes of the picture, about.
+    const HALF: Point = Point { x: 0.03, y: 0.025 };
+    let (dx, dy) = (b.x - a.x, b.y - a.y);
+    let away = side * 0.045 / dx.hypot(dy).max(f32::EPSILON);
+    Point { x: (a.x + b.x) / 2.0 - dy * away - HALF.x, y: (a.y + b.y) / 2.0 + dx * away - HALF.y }
 }
 
 fn person_counted(track: &Track, totals: &Totals) -> Result<(), String> {

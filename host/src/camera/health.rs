@@ -31,7 +31,7 @@ pub struct HealthReport {
     pub dropped_units: u64,
     /// Times a camera's clock jumped; the stream's time went on by the clock here.
     pub clock_jumps: u64,
-    /// Whether a camera is connected now, or a recording has more to give.
+    /// Whether a camera is connected now, or was when it was told to stop; whether a recording has more to give.
     pub connected: bool,
 }
 

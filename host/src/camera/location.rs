@@ -15,6 +15,12 @@ pub fn split_credentials(location: &str) -> Result<(String, Option<String>, Opti
     }
     let mut url = Url::parse(location)
         .map_err(|error| Error::source(format!("the camera's URL is not valid: {error}")))?;
+    if url[url::Position::BeforePath..].contains('@') {
+        // `rtsp://admin:1/2@host/` reads as host `admin`, port 1: what follows would print a password.
+        return Err(Error::source(
+            "an `@` stands after the host of the camera's URL; write it as `%40`, a `/` in a password as `%2F`",
+        ));
+    }
     let username = Some(decoded(url.username())).filter(|name| !name.is_empty());
     let password = url.password().map(|password| Secret::new(decoded(password)));
     if username.is_none() && password.is_none() {
@@ -66,7 +72,11 @@ mod tests {
 
     #[test]
     fn a_broken_url_is_not_repeated() {
-        let error = split_credentials("rtsp://user:hunter2@[::1/live").unwrap_err();
-        assert!(!error.to_string().contains("hunter2"), "{error}");
+        for location in
+            ["rtsp://user:hunter2@[::1/live", "rtsp://user:1/hunter2@h/", "rtsp://user:1#hunter2@h/"]
+        {
+            let error = split_credentials(location).unwrap_err();
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
     }
 }

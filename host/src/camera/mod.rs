@@ -144,14 +144,18 @@ enum Container {
 /// What a file is, by its first bytes; names lie.
 fn container(path: &Path) -> Result<Container> {
     let wrong = |what: &str| Error::source(format!("`{}`: {what}", path.display()));
-    let mut head = [0; 12];
-    let mut file = File::open(path).map_err(|error| match error.kind() {
+    let fail = |error: std::io::Error| match error.kind() {
         ErrorKind::NotFound => wrong("there is no such file"),
         _ => wrong(&error.to_string()),
-    })?;
-    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-        return Err(wrong("is a folder; give a file"));
+    };
+    // Before it is opened: opening a pipe waits for somebody to write into it.
+    match std::fs::metadata(path).map_err(fail)? {
+        metadata if metadata.is_dir() => return Err(wrong("is a folder; give a file")),
+        metadata if !metadata.is_file() => return Err(wrong("is a pipe or a device; give a file")),
+        _ => {}
     }
+    let mut head = [0; 12];
+    let mut file = File::open(path).map_err(fail)?;
     let got = read_up_to(&mut file, &mut head).map_err(|error| wrong(&error.to_string()))?;
     let head = &head[..got];
     let name = match head {

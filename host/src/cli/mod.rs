@@ -5,6 +5,7 @@ mod build;
 mod probe;
 mod run;
 mod schema;
+mod signals;
 mod terminal;
 
 use std::process::ExitCode;

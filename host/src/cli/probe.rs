@@ -1,7 +1,7 @@
 //! `transom probe`: what a camera or recording really sends.
 
 use std::fmt::Write as _;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,10 +9,11 @@ use md5::{Digest, Md5};
 use serde::Serialize;
 
 use crate::base::{Clock, Error, Result, Secret, Shutdown};
-use crate::camera::{self, HealthReport, Options, StreamInfo};
+use crate::camera::{self, HealthReport, Options, Source, StreamInfo};
 use crate::decoder::{Decoder, DecoderReport, Picture};
 use crate::frame::{AccessUnit, Pool};
 
+use super::signals::stop_on_signal;
 use super::terminal::Terminal;
 
 /// Looks at a source: reads a recording to its end, listens to a camera for a while.
@@ -28,7 +29,7 @@ pub(super) struct Probe {
     #[arg(long)]
     frame_md5: bool,
     /// How long to listen to a camera, in seconds
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
     /// The camera's user name
     #[arg(long)]
@@ -37,7 +38,7 @@ pub(super) struct Probe {
     #[arg(long, value_name = "FILE")]
     password_file: Option<std::path::PathBuf>,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, conflicts_with = "frame_md5")]
     json: bool,
 }
 
@@ -93,11 +94,47 @@ impl Units {
     }
 }
 
+impl Report {
+    /// An error where there was nothing to see.
+    fn check(&self) -> Result<()> {
+        match &self.decoder {
+            _ if self.units.count == 0 => Err(Error::source("not one picture came")),
+            Some(decoder) if decoder.decoded == 0 => Err(Error::source("not one picture could be decoded")),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Probe {
     pub(super) fn execute(self) -> Result<ExitCode> {
-        let clock = Clock::system();
         let shutdown = Shutdown::default();
-        let terminal = Terminal::new(true);
+        stop_on_signal(&shutdown)?;
+        let options = self.options()?;
+        let mut source = camera::open(&options, Clock::system(), &shutdown, &Terminal::new(true).notices())?;
+        let (live, done) = (source.info().live, Shutdown::default());
+        let mut out = BufWriter::new(std::io::stdout().lock());
+        let time = Duration::from_secs(self.seconds.into());
+        let (printed, ended) = std::thread::scope(|scope| {
+            // A camera that went away is waited for: the end has to come from outside.
+            scope.spawn(|| {
+                if live && done.sleep(time) {
+                    shutdown.stop();
+                }
+            });
+            let looked = self.look(&options.location, source.as_mut(), &mut out);
+            done.stop();
+            looked
+        });
+        match printed.and_then(|()| out.flush()) {
+            // The reader has seen enough.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
+            Err(error) => return Err(Error::sink(format!("standard output: {error}"))),
+            Ok(()) => {}
+        }
+        ended.map(|()| ExitCode::SUCCESS)
+    }
+
+    fn options(&self) -> Result<Options> {
         let (location, username, password) = camera::split_credentials(&self.source)?;
         let password = match &self.password_file {
             Some(path) => {
@@ -108,55 +145,66 @@ impl Probe {
             }
             None => password,
         };
-        let options = Options { location, username: self.username.or(username), password };
-        let mut source = camera::open(&options, clock, &shutdown, &terminal.notices())?;
-        let info = source.info().clone();
+        Ok(Options { location, username: self.username.clone().or(username), password })
+    }
 
+    /// Reads the source to its end and prints what was seen, also where it could not be read or decoded to
+    /// the end. Returns how printing went, and reading.
+    fn look(
+        &self,
+        name: &str,
+        source: &mut dyn Source,
+        out: &mut dyn Write,
+    ) -> (std::io::Result<()>, Result<()>) {
         let mut units = Units::default();
         let mut decoder = (self.decode || self.frame_md5).then(|| Decoder::new(Pool::default()));
-        let mut hashes = self.frame_md5.then(|| FrameMd5::new(&info));
-        let started = clock.now();
+        let mut hashes = self.frame_md5.then(|| FrameMd5::new(source.info()));
         let ended = loop {
-            if info.live && clock.now().saturating_sub(started) >= Duration::from_secs(self.seconds.into()) {
-                break Ok(());
-            }
             let unit = match source.next() {
                 Ok(Some(unit)) => unit,
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error),
             };
             units.see(&unit);
-            if let Some(decoder) = &mut decoder {
-                decoder.decode(&unit, 1, &mut |picture| hash(&mut hashes, &picture))?;
+            let Some(decoder) = &mut decoder else { continue };
+            if let Err(error) = decoder.decode(&unit, 1, &mut |picture| hash(&mut hashes, &picture)) {
+                break Err(error.within(format!("`{name}`")));
+            }
+            if let Err(error) = print(&mut hashes, out) {
+                return (Err(error), Ok(()));
             }
         };
         if let Some(decoder) = &mut decoder {
             decoder.flush(&mut |picture| hash(&mut hashes, &picture));
         }
         let report = Report {
-            stream: info,
+            stream: source.info().clone(),
             health: source.health().report(),
             units,
             decoder: decoder.map(|decoder| decoder.report()),
         };
-        let text = match hashes {
-            Some(hashes) => hashes.text,
-            None if self.json => {
-                let json = serde_json::to_string_pretty(&report);
-                json.map_err(|error| Error::internal(format!("the report is no JSON: {error}")))? + "\n"
-            }
-            None => words(&report),
+        let printed = match (&hashes, self.json) {
+            (Some(_), _) => print(&mut hashes, out),
+            (None, true) => serde_json::to_writer_pretty(&mut *out, &report)
+                .map_err(std::io::Error::from)
+                .and_then(|()| writeln!(out)),
+            (None, false) => out.write_all(words(&report).as_bytes()),
         };
-        let mut out = BufWriter::new(std::io::stdout().lock());
-        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-        written.map_err(|error| Error::sink(format!("standard output: {error}")))?;
-        ended.map(|()| ExitCode::SUCCESS)
+        (printed, ended.and_then(|()| report.check().map_err(|error| error.within(format!("`{name}`")))))
     }
 }
 
 fn hash(hashes: &mut Option<FrameMd5>, picture: &Picture) {
     if let Some(hashes) = hashes {
         hashes.add(picture);
+    }
+}
+
+/// Prints the hashes there are so far.
+fn print(hashes: &mut Option<FrameMd5>, out: &mut dyn Write) -> std::io::Result<()> {
+    match hashes {
+        Some(hashes) => out.write_all(std::mem::take(&mut hashes.text).as_bytes()),
+        None => Ok(()),
     }
 }
 
@@ -237,7 +285,11 @@ fn words(report: &Report) -> String {
     let scan = if stream.interlaced { "interlaced" } else { "progressive" };
     row("picture", format!("{}x{} {}, {scan}", stream.width, stream.height, stream.pixel_format));
     let stated = stream.fps.map_or_else(|| "not stated".to_owned(), |fps| format!("{fps:.3} stated"));
-    let measured = units.fps().map_or_else(String::new, |fps| format!(", {fps:.3} measured"));
+    // What did not come while a camera was away says nothing of its rate.
+    let measured = units
+        .fps()
+        .filter(|_| health.reconnects == 0)
+        .map_or_else(String::new, |fps| format!(", {fps:.3} measured"));
     row("frame rate", format!("{stated}{measured}"));
     row(
         "B-frames",
@@ -275,11 +327,20 @@ fn words(report: &Report) -> String {
             ),
         );
     }
-    if health.lost_packets + units.discontinuities > 0 {
-        row(
-            "lost",
-            format!("{} packets, {} breaks in the stream", health.lost_packets, units.discontinuities),
-        );
+    let trouble = [
+        (health.reconnects, "times connected again"),
+        (health.lost_packets, "packets lost"),
+        (health.dropped_units, "units dropped"),
+        (health.clock_jumps, "jumps of the clock"),
+        (units.discontinuities, "breaks in the stream"),
+    ];
+    let trouble: Vec<String> = trouble
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    if !trouble.is_empty() {
+        row("trouble", trouble.join(", "));
     }
     if let Some(decoder) = decoder {
         row(

@@ -1,16 +1,19 @@
 //! `transom run`: the main job.
 
+use std::fs::File;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::base::{Clock, Error, Kind, Result, Shutdown};
+use crate::base::{Clock, Error, Result, Shutdown};
 use crate::manifest::{App, Events, Overrides};
 use crate::pipeline::{self, Options, Progress, Surroundings};
 use crate::sink::{JsonLines, View};
 
 use super::build::build_stale;
+use super::signals::stop_on_signal;
 use super::terminal::Terminal;
 
 /// Runs an app in the foreground; nothing is stored.
@@ -87,6 +90,8 @@ impl Run {
         let clock = Clock::system();
         let shutdown = Shutdown::default();
         stop_on_signal(&shutdown)?;
+        // Before the run: hours of work are not to end with a place nobody can write to.
+        let report = self.summary.as_deref().map(SummaryFile::create).transpose()?;
         let view = self.view.map(View::start).transpose()?.map(Arc::new);
         let events = Arc::new(match &to {
             Events::Stdout => JsonLines::stdout(),
@@ -118,8 +123,8 @@ impl Run {
             summary
         });
         terminal.line(&summary.to_string());
-        if let Some(path) = &self.summary {
-            write_summary(path, &summary)?;
+        if let Some(report) = report {
+            report.write(&summary)?;
         }
         Ok(summary.failed.map_or(ExitCode::SUCCESS, |kind| ExitCode::from(kind.exit_code())))
     }
@@ -127,12 +132,16 @@ impl Run {
 
 fn numbers(progress: &Progress) -> Vec<(String, String)> {
     let frames = progress.frames();
-    let mut rows = vec![
+    let own = progress.metrics().into_iter();
+    let own =
+        own.map(|(plugin, name, value)| (format!("{plugin}: {}", name.replace('_', " ")), value.to_string()));
+    let mut rows: Vec<(String, String)> = own.collect();
+    rows.extend([
         ("frames received".to_owned(), frames.received.to_string()),
         ("frames decoded".to_owned(), frames.decoded.to_string()),
         ("frames analysed".to_owned(), frames.analysed.to_string()),
         ("events".to_owned(), progress.events().to_string()),
-    ];
+    ]);
     for (reason, count) in &frames.dropped {
         rows.push((reason.replace('_', " "), count.to_string()));
     }
@@ -147,43 +156,29 @@ fn numbers(progress: &Progress) -> Vec<(String, String)> {
     rows
 }
 
-fn write_summary(path: &Path, summary: &pipeline::Summary) -> Result<()> {
-    let mut json = serde_json::to_string_pretty(summary)
-        .map_err(|error| Error::new(Kind::Internal, format!("the summary is no JSON: {error}")))?;
-    json.push('\n');
-    std::fs::write(path, json).map_err(|error| {
-        Error::sink(format!("the summary cannot be written to `{}`: {error}", path.display()))
-    })
+/// Where the summary goes, open since before the run.
+struct SummaryFile<'a> {
+    path: &'a Path,
+    file: File,
 }
 
-/// The first Ctrl-C or SIGTERM ends the run in order; the second ends it at once.
-fn stop_on_signal(shutdown: &Shutdown) -> Result<()> {
-    let fail = |error: std::io::Error| Error::internal(format!("signals cannot be received: {error}"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(fail)?;
-    let shutdown = shutdown.clone();
-    let (ready, is_ready) = std::sync::mpsc::channel();
-    std::thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(move || {
-            runtime.block_on(async {
-                use tokio::signal::unix::{SignalKind, signal};
-                let pair =
-                    signal(SignalKind::interrupt()).and_then(|a| Ok((a, signal(SignalKind::terminate())?)));
-                let (mut interrupt, mut terminate) = match pair {
-                    Ok(pair) => pair,
-                    Err(error) => return drop(ready.send(Err(error))),
-                };
-                drop(ready.send(Ok(())));
-                for again in [false, true] {
-                    tokio::select! { _ = interrupt.recv() => {} _ = terminate.recv() => {} }
-                    if again {
-                        // 128 + SIGINT, as a shell reports a program that a signal ended.
-                        std::process::exit(130);
-                    }
-                    shutdown.stop();
-                }
-            });
-        })
-        .map_err(fail)?;
-    is_ready.recv().map_err(|_| Error::internal("signals cannot be received"))?.map_err(fail)
+impl<'a> SummaryFile<'a> {
+    fn create(path: &'a Path) -> Result<Self> {
+        let file = File::create(path).map_err(|error| Self::failed(path, &error))?;
+        Ok(Self { path, file })
+    }
+
+    fn write(mut self, summary: &pipeline::Summary) -> Result<()> {
+        let mut json = serde_json::to_string_pretty(summary)
+            .map_err(|error| Error::internal(format!("the summary is no JSON: {error}")))?;
+        json.push('\n');
+        self.file.write_all(json.as_bytes()).map_err(|error| Self::failed(self.path, &error))
+    }
+
+    fn failed(path: &Path, error: &std::io::Error) -> Error {
+        Error::sink(format!(
+            "the summary cannot be written to `{}`: {error}; name another place with `--summary`",
+            path.display()
+        ))
+    }
 }

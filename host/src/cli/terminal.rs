@@ -12,9 +12,15 @@ use crate::pipeline::Progress;
 /// How often a line says how far a run is where there is no terminal to draw a bar on.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// Writes one line to standard error. Where that is gone there is nobody left to tell.
-pub(super) fn say(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+/// Writes one line or several to standard error. Where that is gone there is nobody left to tell.
+///
+/// Control characters come out escaped: a word of a vendor's in a message must not steer the owner's terminal.
+pub(super) fn say(lines: &str) {
+    let mut shown = String::with_capacity(lines.len());
+    for c in lines.chars() {
+        if c.is_control() && c != '\n' { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    let _ = writeln!(std::io::stderr().lock(), "{shown}");
 }
 
 /// Where words go while a run goes on.
@@ -55,7 +61,7 @@ impl Terminal {
             && let Some(length) = progress.length()
         {
             bar.set_length(length);
-            let style = "{elapsed:>4} {bar:30} {pos}/{len} frames, {msg}";
+            let style = "{elapsed:>4} {bar:20} {pos}/{len} frames, {msg}";
             bar.set_style(ProgressStyle::with_template(style).expect("a constant template is valid"));
         }
         let started = clock.now();

@@ -14,7 +14,6 @@ mod mailbox;
 mod selector;
 mod stream;
 mod summary;
-mod units;
 mod worker;
 
 use std::collections::HashMap;
@@ -120,17 +119,21 @@ impl Run {
         let Self { app, version, surroundings, models, streams, workers } = self;
         let started = surroundings.clock.now();
         let watches: Vec<Watch> = streams.iter().map(|stream| stream.watch().clone()).collect();
+        let shutdown = &surroundings.shutdown;
         let (flows, workers) = std::thread::scope(|scope| {
             let workers: Vec<_> = workers
                 .into_iter()
-                .map(|worker| spawn(scope, &format!("plugin {}", worker.name()), move || worker.work()))
+                .map(|worker| {
+                    let name = format!("plugin {}", worker.name());
+                    spawn(scope, &name, shutdown, move || worker.work())
+                })
                 .collect();
             let notices = &surroundings.notices;
             let streams: Vec<_> = streams
                 .into_iter()
                 .map(|stream| {
                     let name = format!("camera {}", stream.watch().name);
-                    spawn(scope, &name, move || stream.flow(notices))
+                    spawn(scope, &name, shutdown, move || stream.flow(notices))
                 })
                 .collect();
             let flows: Vec<Result<()>> = streams.into_iter().map(joined).collect();
@@ -145,14 +148,30 @@ impl Run {
     }
 }
 
+/// Ends the run when the thread that holds it panics: others may be waiting for what it will not do now.
+struct StopOnPanic(Shutdown);
+
+impl Drop for StopOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.stop();
+        }
+    }
+}
+
 fn spawn<'scope, T: Send + 'scope>(
     scope: &'scope std::thread::Scope<'scope, '_>,
     name: &str,
+    shutdown: &Shutdown,
     work: impl FnOnce() -> T + Send + 'scope,
 ) -> std::thread::ScopedJoinHandle<'scope, T> {
+    let stop = StopOnPanic(shutdown.clone());
     // The system shows 15 bytes of a thread's name.
     let name = name.chars().take(15).collect();
-    let thread = std::thread::Builder::new().name(name).spawn_scoped(scope, work);
+    let thread = std::thread::Builder::new().name(name).spawn_scoped(scope, move || {
+        let _stop = stop;
+        work()
+    });
     thread.expect("the system has a thread left for a camera or plugin")
 }
 

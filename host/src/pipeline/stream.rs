@@ -1,14 +1,13 @@
 //! One source's way from access units to the mailboxes of all plugins that watch it.
 //!
-//! A recording is read and decoded on one thread and waits for the plugins. A live camera is read on its own
-//! thread, so that a decoder that falls behind never makes the camera wait: units queue up, and
-//! then whole groups of pictures are dropped up to the next one decoding can start at, and counted.
+//! One thread reads and decodes. A recording waits for the plugins; a live camera does not: its source
+//! receives on a thread of its own and drops, counted, what the decoder is too slow for.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::base::{Clock, Error, Kind, Notices, Result, Shutdown};
+use crate::base::{Clock, Error, Notices, Result, Shutdown};
 use crate::camera::{self, Health, HealthReport, Source, StreamInfo};
 use crate::decoder::{Counters, Decoder, DecoderReport, Picture};
 use crate::frame::{AccessUnit, Frame, Memo, Pool};
@@ -16,7 +15,6 @@ use crate::manifest;
 
 use super::mailbox::{Delivery, Item, Mailbox};
 use super::selector::Selector;
-use super::units::Units;
 use super::{Options, Surroundings};
 
 /// Plugins that may watch one stream.
@@ -77,13 +75,18 @@ impl Subscriber {
     }
 }
 
+impl Drop for Subscriber {
+    // Also where the stream's thread panics: its plugins must not wait for more.
+    fn drop(&mut self) {
+        self.mailbox.close();
+    }
+}
+
 /// What a stream counts; shared with whoever shows it.
 #[derive(Default)]
 pub(super) struct Counts {
     /// Access units received.
     received: AtomicU64,
-    /// Units dropped because the decoder had fallen behind.
-    behind: AtomicU64,
     /// Units to be shown that no plugin asked for.
     unwanted: AtomicU64,
     /// Frames given to plugins.
@@ -119,10 +122,6 @@ impl Watch {
 
     pub(super) fn received(&self) -> u64 {
         self.counts.received.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn behind(&self) -> u64 {
-        self.counts.behind.load(Ordering::Relaxed)
     }
 
     pub(super) fn unwanted(&self) -> u64 {
@@ -205,21 +204,14 @@ impl Stream {
     /// Runs the stream to its end. What it had given on is left with the mailboxes.
     pub(super) fn flow(self, notices: &Notices) -> Result<()> {
         let Self { mut opened, mut path, watch } = self;
-        let flowed = if watch.info.live {
-            path.flow_live(opened.source.as_mut())
-        } else {
-            path.flow_recorded(&mut opened, notices)
-        };
-        let finished = flowed.and_then(|()| path.finish());
-        for subscriber in &path.subscribers {
-            subscriber.mailbox.close();
-        }
+        let finished = path.run(&mut opened, notices).and_then(|()| path.finish());
         finished.map_err(|error| error.within(format!("camera `{}`", watch.name)))
     }
 }
 
 impl Path {
-    fn flow_recorded(&mut self, opened: &mut Opened, notices: &Notices) -> Result<()> {
+    /// Feeds all units of the source; where it is a recording and looped, again and again.
+    fn run(&mut self, opened: &mut Opened, notices: &Notices) -> Result<()> {
         let mut begins_us = 0;
         loop {
             let mut ends_us = begins_us;
@@ -233,44 +225,12 @@ impl Path {
                 }
             }
             let nothing_came = ends_us == begins_us;
-            if !self.options.looped || nothing_came || self.shutdown.is_stopped() {
+            if self.live || !self.options.looped || nothing_came || self.shutdown.is_stopped() {
                 return Ok(());
             }
             begins_us = ends_us + picture_us(opened.source.info());
             opened.source = open(&opened.manifest, self.clock, &self.shutdown, notices)?;
         }
-    }
-
-    fn flow_live(&mut self, source: &mut dyn Source) -> Result<()> {
-        let units = Units::default();
-        let shutdown = self.shutdown.clone();
-        std::thread::scope(|scope| {
-            let (pulled, counts) = (&units, Arc::clone(&self.counts));
-            let pull = std::thread::Builder::new().name("camera-pull".to_owned());
-            let pull = pull.spawn_scoped(scope, move || {
-                let ended = loop {
-                    match source.next() {
-                        Ok(Some(unit)) => {
-                            counts.behind.fetch_add(pulled.push(unit), Ordering::Relaxed);
-                        }
-                        Ok(None) => break Ok(()),
-                        Err(error) => break Err(error),
-                    }
-                };
-                pulled.close();
-                ended
-            });
-            let pull =
-                pull.map_err(|error| Error::internal(format!("no thread to read the camera: {error}")))?;
-            let mut fed = Ok(true);
-            while let (Ok(true), Some(unit)) = (&fed, units.take()) {
-                fed = self.feed(&unit);
-            }
-            // Where decoding ended first, reading ends now too.
-            shutdown.stop();
-            let pulled = super::joined(pull);
-            fed.and(pulled)
-        })
     }
 
     /// Takes one unit. `false`: the stream has given all frames it was asked for.
@@ -296,8 +256,15 @@ impl Path {
         let pictures = &mut self.pictures;
         self.decoder.flush(&mut |picture| pictures.push(picture));
         self.give();
-        if self.counts.received.load(Ordering::Relaxed) > 0 && self.decoder.report().decoded == 0 {
-            return Err(Error::new(Kind::Source, "not one picture could be decoded"));
+        if self.decoder.report().decoded > 0 {
+            return Ok(());
+        }
+        if self.counts.received.load(Ordering::Relaxed) > 0 {
+            return Err(Error::source("not one picture could be decoded"));
+        }
+        // A camera or a run that was told to stop may not have come to its first picture.
+        if !self.live && !self.shutdown.is_stopped() {
+            return Err(Error::source("there is not one picture in the recording"));
         }
         Ok(())
     }

@@ -163,14 +163,15 @@ fn frames<'a>(
     };
     for stream in streams {
         let decoder = stream.decoder();
-        frames.received += stream.received() + stream.behind();
+        let behind = stream.health().dropped_units;
+        frames.received += stream.received() + behind;
         frames.decoded += decoder.decoded;
         frames.analysed += stream.analysed();
         drop("not_wanted", stream.unwanted());
         drop("damaged", decoder.corrupt);
         drop("waited_for_key", decoder.waited_for_key);
         drop("late", decoder.late);
-        drop("decoder_behind", stream.behind());
+        drop("decoder_behind", behind);
     }
     for (counts, mailbox) in plugins {
         drop("replaced", mailbox.replaced());
@@ -214,6 +215,16 @@ impl Progress {
     /// Access units of all streams, where every stream is a recording that says how many it has.
     pub fn length(&self) -> Option<u64> {
         self.streams.iter().map(|stream| stream.info.pictures).sum()
+    }
+
+    /// What each plugin reports of itself: its name, the metric's and the value. Kept up to date only while
+    /// the page is served.
+    pub fn metrics(&self) -> Vec<(Arc<str>, String, f64)> {
+        let of = |(plugin, counts, _): &(Arc<str>, Arc<WorkerCounts>, Arc<Mailbox>)| {
+            let plugin = Arc::clone(plugin);
+            counts.metrics().into_iter().map(move |(name, value)| (Arc::clone(&plugin), name, value))
+        };
+        self.plugins.iter().flat_map(of).collect()
     }
 
     /// The streams as they stand.
@@ -291,6 +302,17 @@ impl fmt::Display for Summary {
             {
                 faults if faults.is_empty() => write!(f, "no faults")?,
                 faults => write!(f, "faults: {}", faults.join(", "))?,
+            }
+            for (count, what) in [
+                (report.complaints, "frames complained about"),
+                (report.dropped_events, "events refused"),
+                (report.dropped_marks, "marks refused"),
+                (report.dropped_metrics, "metrics refused"),
+                (report.dropped_log_lines, "log lines dropped"),
+            ] {
+                if count > 0 {
+                    write!(f, ", {count} {what}")?;
+                }
             }
             for (name, value) in &report.metrics {
                 write!(f, ", {name} {value}")?;

@@ -1,7 +1,8 @@
 //! One plugin at work: frames out of its mailbox, what it says into the sinks.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::{Clock, Error, Meter, Result, Shutdown, thread_cpu};
 use crate::plugin::{Call, Plugin, PluginReport, Program, Said, Setup};
@@ -35,6 +36,8 @@ pub(super) struct WorkerCounts {
     backing_off: AtomicU64,
     held: AtomicU64,
     events: AtomicU64,
+    /// What the plugin reports of itself, as of its last frame; for the page only.
+    metrics: Mutex<BTreeMap<String, f64>>,
 }
 
 impl WorkerCounts {
@@ -44,6 +47,10 @@ impl WorkerCounts {
 
     pub(super) fn events(&self) -> u64 {
         self.events.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn metrics(&self) -> BTreeMap<String, f64> {
+        self.metrics.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn faulted(&self) -> u64 {
@@ -168,6 +175,9 @@ impl Worker {
             self.shutdown.stop();
         }
         if let Some(view) = &self.view {
+            let mut metrics = self.counts.metrics.lock().unwrap_or_else(PoisonError::into_inner);
+            metrics.clone_from(self.plugin.metrics());
+            drop(metrics);
             for event in &self.said.events {
                 view.event(event);
             }

@@ -1,6 +1,7 @@
 //! The WebAssembly engine all plugins share, and what becomes of a component before it runs.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -79,7 +80,11 @@ impl Engine {
         self.load_bytes(&read(path)?).map_err(|error| error.within(path.display()))
     }
 
-    fn load_bytes(&self, bytes: &[u8]) -> Result<Program> {
+    /// Checks and compiles a component.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_bytes(&self, bytes: &[u8]) -> Result<Program> {
         if bytes.starts_with(b"\0asm\x01\0\0\0") {
             return Err(Error::plugin(
                 "this is a core WebAssembly module, not a component; build it with `--target wasm32-wasip2`",
@@ -107,9 +112,12 @@ impl Engine {
     fn check(&self, component: &Component) -> Result<()> {
         let kind = component.component_type();
         for (name, _) in kind.imports(&self.engine) {
-            let interface = name.split('@').next().unwrap_or(name);
+            let (interface, version) = name.split_once('@').unwrap_or((name, ""));
             let package = interface.split('/').next().unwrap_or(interface);
-            if self.linked.contains(interface) || self.linked.contains(package) {
+            // The linker matches versions as semver does: a later 0.1.N adds to 0.1, and so with WASI 0.2.
+            if self.linked.contains(interface) && version.starts_with("0.1.")
+                || self.linked.contains(package) && version.starts_with("0.2.")
+            {
                 continue;
             }
             let remedy = match package {
@@ -134,7 +142,13 @@ impl Engine {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
-    let fail = |error: std::io::Error| Error::plugin(format!("{}: {error}", path.display()));
+    let fail = |error: std::io::Error| {
+        let why = match error.kind() {
+            ErrorKind::NotFound => "there is no such file; build it, or say in `build` how".to_owned(),
+            _ => error.to_string(),
+        };
+        Error::plugin(why).within(path.display())
+    };
     let size = std::fs::metadata(path).map_err(fail)?.len();
     if size > LARGEST_COMPONENT {
         return Err(Error::plugin(format!(

@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
+/// Characters shown of what a plugin says about itself.
+const LONGEST_COMPLAINT: usize = 300;
+
 /// The kinds of [`Fault`], for counting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -43,6 +46,11 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
+}
+
+/// A plugin's own words as part of a message: cut, and with nothing in them that could forge a line.
+pub(super) fn quoted(complaint: &str) -> String {
+    complaint.chars().take(LONGEST_COMPLAINT).flat_map(char::escape_debug).collect()
 }
 
 /// Raised inside the store where the deadline has passed.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use wasmtime::component::{HasData, Resource};
@@ -23,6 +23,8 @@ use crate::frame::{self, Frame};
 const MOST_EVENTS: usize = 1_000;
 /// Bytes of one event's data and detections, about what they take as JSON.
 const LARGEST_EVENT: usize = 256 << 10;
+/// Bytes of the events taken of one call; they wait in memory until it returns.
+const MOST_EVENT_BYTES: usize = 4 << 20;
 /// Marks taken of one call.
 const MOST_MARKS: usize = 1_000;
 /// Names of metrics of one plugin.
@@ -33,6 +35,8 @@ const MOST_CORNERS: usize = 256;
 const LONGEST_CAPTION: usize = 200;
 /// Bytes of a log line.
 const LONGEST_LOG: usize = 4096;
+/// Log lines taken of one call, those on standard output and error among them.
+const MOST_LOG_LINES: u32 = 100;
 /// Handles a plugin may hold open at once.
 const MOST_HANDLES: usize = 1_000;
 
@@ -59,6 +63,11 @@ impl Budget {
     /// Own time left in the present call.
     pub(super) fn left(&self) -> Duration {
         self.deadline.saturating_sub(self.used())
+    }
+
+    /// Own time allowed in the present call.
+    pub(super) fn deadline(&self) -> Duration {
+        self.deadline
     }
 
     /// Own time used in the present call.
@@ -101,7 +110,10 @@ pub(super) struct Guest {
     alarm: Alarm,
     pub(super) present: Option<Present>,
     pub(super) said: Said,
+    /// Bytes of the events of the present call.
+    said_bytes: usize,
     pub(super) dropped: Dropped,
+    pub(super) log: Arc<Log>,
     pub(super) metrics: BTreeMap<String, f64>,
     /// Names of the streams, by the index the plugin knows them under.
     pub(super) streams: Vec<Arc<str>>,
@@ -112,9 +124,10 @@ impl Guest {
     pub(super) fn new(setup: Arc<Setup>, alarm: Alarm) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MOST_HANDLES);
+        let log = Arc::new(Log::new(Arc::clone(&setup)));
         let lines = |level: &'static str| {
-            let setup = Arc::clone(&setup);
-            Lines::new(move |text| write_log(&setup, level, text))
+            let log = Arc::clone(&log);
+            Lines::new(move |text| log.write(level, text))
         };
         let mut wasi = WasiCtx::builder();
         // Nothing a plugin does here waits, so the calling thread may answer for itself.
@@ -133,7 +146,9 @@ impl Guest {
             alarm,
             present: None,
             said: Said::default(),
+            said_bytes: 0,
             dropped: Dropped::default(),
+            log,
             metrics: BTreeMap::new(),
             streams: setup.cameras.iter().map(stream_name).collect(),
             setup,
@@ -150,6 +165,9 @@ impl Guest {
         self.budget.started = self.setup.clock.now();
         self.budget.waited = Duration::ZERO;
         self.budget.waited_cpu = Duration::ZERO;
+        self.memory.begin_call();
+        self.log.begin_call();
+        self.said_bytes = 0;
         self.alarm.set(deadline);
     }
 
@@ -189,10 +207,15 @@ impl Guest {
         if !self.setup.watched.load(Ordering::Relaxed) {
             return;
         }
-        if self.said.marks.len() >= MOST_MARKS || !mark.is_finite() || self.present.is_none() {
-            self.dropped.marks += 1;
-        } else {
+        let has_its_corners = match &mark {
+            Mark::Polygon { points, .. } => (3..=MOST_CORNERS).contains(&points.len()),
+            _ => true,
+        };
+        let room = self.said.marks.len() < MOST_MARKS;
+        if room && has_its_corners && mark.is_finite() && self.present.is_some() {
             self.said.marks.push(mark);
+        } else {
+            self.dropped.marks += 1;
         }
     }
 
@@ -346,12 +369,8 @@ impl marks::Host for Guest {
     }
 
     fn polygon(&mut self, points: Vec<marks::Point>, color: marks::Color) -> wasmtime::Result<()> {
-        if (3..=MOST_CORNERS).contains(&points.len()) {
-            let points = points.into_iter().map(Into::into).collect();
-            self.mark(Mark::Polygon { points, color: color.into() });
-        } else {
-            self.dropped.marks += 1;
-        }
+        let points = points.into_iter().map(Into::into).collect();
+        self.mark(Mark::Polygon { points, color: color.into() });
         Ok(())
     }
 
@@ -372,7 +391,7 @@ impl events::Host for Guest {
 }
 
 impl Guest {
-    fn stamp(&self, event: events::Event) -> Result<Event, events::EventError> {
+    fn stamp(&mut self, event: events::Event) -> Result<Event, events::EventError> {
         use events::EventError;
         if self.said.events.len() >= MOST_EVENTS {
             return Err(EventError::TooMany);
@@ -394,6 +413,10 @@ impl Guest {
             return Err(EventError::BadDetection(format!("`{}` has a number that is not finite", bad.label)));
         }
         let data = event::object_on_one_line(data).map_err(EventError::BadData)?;
+        if self.said_bytes + size > MOST_EVENT_BYTES {
+            return Err(EventError::TooMany);
+        }
+        self.said_bytes += size;
         let present = self.present.as_ref();
         Ok(Event {
             time_us: present.map_or_else(|| self.setup.clock.wall_us(), |present| present.captured_at_us),
@@ -429,23 +452,48 @@ impl log::Host for Guest {
             log::Level::Info => "info",
             log::Level::Debug => "debug",
         };
-        write_log(&self.setup, level, &text);
+        self.log.write(level, &text);
         Ok(())
     }
 }
 
-fn write_log(setup: &Setup, level: &'static str, text: &str) {
-    let mut text = text;
-    if text.len() > LONGEST_LOG {
-        let end = (0..=LONGEST_LOG).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
-        text = &text[..end];
+/// Where a plugin's log lines pass: its own, and those it prints.
+pub(super) struct Log {
+    setup: Arc<Setup>,
+    /// Lines left in the present call.
+    left: AtomicU32,
+    dropped: AtomicU64,
+}
+
+impl Log {
+    fn new(setup: Arc<Setup>) -> Self {
+        Self { setup, left: AtomicU32::new(MOST_LOG_LINES), dropped: AtomicU64::new(0) }
     }
-    // Escaped, so that a plugin can neither forge a second line nor steer the owner's terminal.
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() { escaped.extend(c.escape_default()) } else { escaped.push(c) }
+
+    fn begin_call(&self) {
+        self.left.store(MOST_LOG_LINES, Ordering::Relaxed);
     }
-    setup.notices.send(Notice::Log { from: format!("{}/{}", setup.app, setup.name), level, text: escaped });
+
+    /// Lines beyond what one call may write.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    fn write(&self, level: &'static str, text: &str) {
+        let Some(left) = self.left.load(Ordering::Relaxed).checked_sub(1) else {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        self.left.store(left, Ordering::Relaxed);
+        let text = &text[..text.floor_char_boundary(LONGEST_LOG)];
+        // Escaped, so that a plugin can neither forge a second line nor steer the owner's terminal.
+        let mut escaped = String::with_capacity(text.len());
+        for c in text.chars() {
+            if c.is_control() { escaped.extend(c.escape_default()) } else { escaped.push(c) }
+        }
+        let Setup { app, name, notices, .. } = &*self.setup;
+        notices.send(Notice::Log { from: format!("{app}/{name}"), level, text: escaped });
+    }
 }
 
 fn cut(text: String, longest: usize) -> String {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasmtime::{Store, UpdateDeadline};
+use wasmtime::{Store, Trap, UpdateDeadline};
 
 use super::bindings::Plugin as Exports;
 use super::bindings::transom::app::frames::FrameInfo;
 use super::engine::Program;
-use super::fault::{DeadlinePassed, Fault, FaultKind};
+use super::fault::{DeadlinePassed, Fault, FaultKind, quoted};
 use super::guest::{Guest, Present};
 use super::{Said, Setup};
 use crate::frame::Frame;
@@ -58,9 +58,9 @@ impl Instance {
         instance.collect(said);
         match answer {
             Ok(Ok(())) => Ok(instance),
-            Ok(Err(message)) => Err(Fault {
+            Ok(Err(complaint)) => Err(Fault {
                 kind: FaultKind::Configure,
-                message: format!("it cannot work with what it was given: {message}"),
+                message: format!("it cannot work with what it was given: {}", quoted(&complaint)),
             }),
             Err(error) => Err(fault_of(&instance.store, "`configure`", &error)),
         }
@@ -128,9 +128,10 @@ impl Instance {
 fn fault_of(store: &Store<Guest>, during: &str, error: &wasmtime::Error) -> Fault {
     let guest = store.data();
     if error.is::<DeadlinePassed>() {
+        let deadline = guest.budget.deadline().as_millis();
         return Fault {
             kind: FaultKind::Deadline,
-            message: format!("{during} ran longer than its deadline; it was stopped"),
+            message: format!("{during} ran longer than its deadline of {deadline} ms; it was stopped"),
         };
     }
     // An allocator that gets no memory ends in a trap of its own; the meter knows why.
@@ -141,6 +142,15 @@ fn fault_of(store: &Store<Guest>, during: &str, error: &wasmtime::Error) -> Faul
             message: format!("{during} ran out of memory: its limit is {} MiB", limit >> 20),
         };
     }
-    let cause = error.root_cause();
+    let cause = match error.downcast_ref::<Trap>() {
+        Some(Trap::UnreachableCodeReached) => {
+            "it stopped itself, as a panic does; its log may say why".to_owned()
+        }
+        Some(Trap::MemoryOutOfBounds) => {
+            "it touched memory it does not have, as too deep a recursion does".to_owned()
+        }
+        Some(Trap::StackOverflow) => "its calls nest too deep".to_owned(),
+        _ => error.root_cause().to_string(),
+    };
     Fault { kind: FaultKind::Trap, message: format!("{during} trapped: {cause}") }
 }

@@ -41,8 +41,13 @@ impl MemoryMeter {
         self.peak
     }
 
+    /// Growth refused since the present call began.
     pub(super) fn refused(&self) -> u64 {
         self.refused
+    }
+
+    pub(super) fn begin_call(&mut self) {
+        self.refused = 0;
     }
 
     fn grow(&mut self, by: usize) -> bool {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::engine::Program;
-use super::fault::{Fault, FaultKind};
+use super::fault::{Fault, FaultKind, quoted};
 use super::instance::Instance;
 use super::{Said, Setup};
 use crate::base::{Meter, MeterReport, thread_cpu};
@@ -45,6 +45,7 @@ struct Tally {
     dropped_events: u64,
     dropped_marks: u64,
     dropped_metrics: u64,
+    dropped_log_lines: u64,
     last_fault: Option<String>,
     metrics: BTreeMap<String, f64>,
 }
@@ -87,6 +88,8 @@ pub struct PluginReport {
     pub dropped_marks: u64,
     /// Metrics refused.
     pub dropped_metrics: u64,
+    /// Log lines beyond what one call may write.
+    pub dropped_log_lines: u64,
     /// What it reports of itself.
     pub metrics: BTreeMap<String, f64>,
 }
@@ -171,6 +174,14 @@ impl Plugin {
         }
     }
 
+    /// What it reports of itself.
+    pub fn metrics(&self) -> &BTreeMap<String, f64> {
+        match &self.life {
+            Some(life) => &life.guest().metrics,
+            None => &self.tally.metrics,
+        }
+    }
+
     /// Its numbers so far.
     pub fn report(&self) -> PluginReport {
         let tally = &self.tally;
@@ -186,7 +197,8 @@ impl Plugin {
             dropped_events: tally.dropped_events,
             dropped_marks: tally.dropped_marks,
             dropped_metrics: tally.dropped_metrics,
-            metrics: tally.metrics.clone(),
+            dropped_log_lines: tally.dropped_log_lines,
+            metrics: self.metrics().clone(),
         };
         if let Some(life) = &self.life {
             let guest = life.guest();
@@ -194,7 +206,7 @@ impl Plugin {
             report.dropped_events += guest.dropped.events;
             report.dropped_marks += guest.dropped.marks;
             report.dropped_metrics += guest.dropped.metrics;
-            report.metrics.clone_from(&guest.metrics);
+            report.dropped_log_lines += guest.log.dropped();
         }
         report
     }
@@ -207,6 +219,7 @@ impl Plugin {
         tally.dropped_events += guest.dropped.events;
         tally.dropped_marks += guest.dropped.marks;
         tally.dropped_metrics += guest.dropped.metrics;
+        tally.dropped_log_lines += guest.log.dropped();
         tally.metrics.clone_from(&guest.metrics);
     }
 
@@ -239,8 +252,8 @@ impl Plugin {
         self.tally.complaints += 1;
         // Powers of two: a plugin that complains about every frame does not fill the log.
         if self.tally.complaints.is_power_of_two() {
-            let complaint: String = complaint.chars().take(300).flat_map(char::escape_debug).collect();
-            self.warn(&format!("it complains about a frame ({} so far): {complaint}", self.tally.complaints));
+            let (count, complaint) = (self.tally.complaints, quoted(complaint));
+            self.warn(&format!("it complains about a frame ({count} so far): {complaint}"));
         }
     }
 

@@ -82,16 +82,35 @@ impl monotonic_clock::Host for Guest {
 /// Longest line taken from standard output; a longer one is cut into several.
 const LONGEST_LINE: usize = 4096;
 
-/// Turns what a plugin writes to standard output or error into lines.
+/// Turns what a plugin writes to standard output or error into lines; empty ones are left out, and what is
+/// begun when the plugin ends counts as a line.
 #[derive(Clone)]
-pub(super) struct Lines {
-    take: Arc<dyn Fn(&str) + Send + Sync>,
-    begun: Arc<Mutex<Vec<u8>>>,
+pub(super) struct Lines(Arc<Begun>);
+
+struct Begun {
+    take: Box<dyn Fn(&str) + Send + Sync>,
+    line: Mutex<Vec<u8>>,
 }
 
 impl Lines {
     pub(super) fn new(take: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        Self { take: Arc::new(take), begun: Arc::default() }
+        Self(Arc::new(Begun { take: Box::new(take), line: Mutex::default() }))
+    }
+}
+
+impl Begun {
+    fn end(&self, line: &mut Vec<u8>) {
+        if !line.is_empty() {
+            (self.take)(&String::from_utf8_lossy(line));
+            line.clear();
+        }
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        let mut line = std::mem::take(self.line.get_mut().unwrap_or_else(PoisonError::into_inner));
+        self.end(&mut line);
     }
 }
 
@@ -114,14 +133,13 @@ impl StdoutStream for Lines {
 
 impl OutputStream for Lines {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut line = self.0.line.lock().unwrap_or_else(PoisonError::into_inner);
         for &byte in &bytes {
             if byte != b'\n' {
-                begun.push(byte);
+                line.push(byte);
             }
-            if byte == b'\n' || begun.len() >= LONGEST_LINE {
-                (self.take)(&String::from_utf8_lossy(&begun));
-                begun.clear();
+            if byte == b'\n' || line.len() >= LONGEST_LINE {
+                self.0.end(&mut line);
             }
         }
         Ok(())

@@ -37,7 +37,11 @@ impl JsonLines {
     /// [`Kind::Sink`](crate::base::Kind::Sink) where it cannot be made.
     pub fn file(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
-        let fail = |error| Error::sink(format!("events cannot be written to `{name}`: {error}"));
+        let fail = |error| {
+            Error::sink(format!(
+                "events cannot be written to `{name}`: {error}; name another place with `--events`"
+            ))
+        };
         let file = File::create(path).map_err(fail)?;
         let also = file.try_clone().map_err(fail)?;
         Ok(Self::new(name, Box::new(file), Some(also)))

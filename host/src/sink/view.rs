@@ -62,10 +62,13 @@ struct Kept {
 }
 
 /// The newest picture of one stream.
+#[derive(Default)]
 struct Picture {
     state: Mutex<Newest>,
     /// Its number, so that whoever looks knows when there is a newer one.
     number: watch::Sender<u64>,
+    /// Held by whoever encodes it; the others wait and take what that one made.
+    encoding: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -162,8 +165,7 @@ impl View {
             match streams.get(stream) {
                 Some(picture) => Arc::clone(picture),
                 None => {
-                    let picture =
-                        Arc::new(Picture { state: Mutex::default(), number: watch::Sender::new(0) });
+                    let picture = Arc::<Picture>::default();
                     streams.insert(Arc::clone(stream), Arc::clone(&picture));
                     picture
                 }
@@ -215,7 +217,7 @@ async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
     }
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    let policy = "default-src 'none'; img-src 'self'; connect-src 'self'; style-src 'unsafe-inline'; \
+    let policy = "default-src 'none'; img-src 'self' data:; connect-src 'self'; style-src 'unsafe-inline'; \
                   script-src 'unsafe-inline'; frame-ancestors 'none'";
     headers.insert(header::CONTENT_SECURITY_POLICY, header::HeaderValue::from_static(policy));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, header::HeaderValue::from_static("nosniff"));
@@ -310,6 +312,7 @@ async fn wait(numbers: &mut watch::Receiver<u64>, shutdown: &Shutdown) -> Option
 impl Picture {
     /// The picture with its marks; encoded once for all who look.
     fn jpeg(&self, number: u64) -> Option<Bytes> {
+        let _turn = lock(&self.encoding);
         let (frame, marks) = {
             let newest = lock(&self.state);
             if let Some((of, jpeg)) = &newest.jpeg

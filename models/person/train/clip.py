@@ -258,28 +258,30 @@ def crowd(seed: int, width: int, height: int, seconds: float, people: int) -> Cl
     return Clip(world.scene, actors, frames, (1.0, level), (.0, level))
 
 
-def written(clip: Clip, target: Path, options: list[str]) -> dict:
-    """Renders and encodes a clip with ffmpeg; answers its truth."""
+def written(clip: Clip, target: Path, options: list[str], every: int = 1) -> dict:
+    """Renders and encodes each `every`-th picture of a clip with ffmpeg; answers its truth."""
     camera = clip.scene.camera
     command = ["ffmpeg", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{camera.width}x{camera.height}",
-               "-r", str(FPS), "-i", "-", "-an", "-vf", "scale=out_color_matrix=bt709:out_range=tv", "-c:v", "libx264",
+               "-r", f"{FPS}/{every}", "-i", "-", "-an", "-vf", "scale=out_color_matrix=bt709:out_range=tv", "-c:v", "libx264",
                "-pix_fmt", "yuv420p", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709",
                "-threads", "2", *options,
                "-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_metadata", "-1", "-movflags", "+faststart", str(target)]
     seen_by_frame = {}
     with subprocess.Popen(command, stdin=subprocess.PIPE) as ffmpeg:
-        for index, picture, seen in clip.pictures():
+        for index, picture, seen in clip.pictures(every):
             ffmpeg.stdin.write(picture.tobytes())
             seen_by_frame[index] = seen
-            if index % 100 == 99:
-                print(f"{target.name}: {index + 1} of {clip.frames} frames", flush=True)
         ffmpeg.stdin.close()
     if ffmpeg.returncode:
         raise SystemExit(f"ffmpeg could not write `{target.name}`")
-    hashes = subprocess.run(["ffmpeg", "-v", "error", "-i", str(target), "-an", "-f", "framemd5", "-"],
+    return truth_of(clip, seen_by_frame, every)
+
+
+def hashed(video: Path) -> None:
+    """Writes the hash of every decoded picture beside the video."""
+    hashes = subprocess.run(["ffmpeg", "-v", "error", "-i", str(video), "-an", "-f", "framemd5", "-"],
                             check=True, capture_output=True).stdout
-    target.with_suffix(".framemd5").write_bytes(hashes)
-    return truth_of(clip, seen_by_frame)
+    video.with_suffix(".framemd5").write_bytes(hashes)
 
 
 def write_entrance(folder: Path) -> None:
@@ -287,6 +289,7 @@ def write_entrance(folder: Path) -> None:
     truth = written(entrance(), folder / "entrance.mp4", [
         "-preset", "slower", "-profile:v", "high", "-crf", "25", "-bf", "2", "-g", "50", "-keyint_min", "50", "-sc_threshold", "0",
         "-x264-params", "open-gop=0:b-pyramid=none"])
+    hashed(folder / "entrance.mp4")
     (folder / "entrance.json").write_text(json.dumps(truth, separators=(",", ":")) + "\n")
     print({k: truth[k] for k in ("frames", "people", "in", "out")})
 
@@ -298,3 +301,4 @@ def write_plain(folder: Path) -> None:
     """``plain.mp4``: baseline profile, pictures in the order they are shown."""
     written(crowd(PLAIN_SEED, 640, 360, 6.0, people=5), folder / "plain.mp4", [
         "-preset", "slower", "-profile:v", "baseline", "-crf", "27", "-bf", "0", "-g", "50"])
+    hashed(folder / "plain.mp4")

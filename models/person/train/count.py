@@ -61,7 +61,7 @@ def suppressed(rows: np.ndarray, limit: float = NMS) -> np.ndarray:
     return rows[kept]
 
 
-@dataclass
+@dataclass(eq=False)
 class Track:
     """One person, followed."""
 
@@ -78,7 +78,7 @@ class Track:
 class Tracker:
     """Matches boxes to where each track should be by now; forgets after a second unseen."""
 
-    def __init__(self, a: tuple[float, float], b: tuple[float, float], keep_s: float = 1.0, sure_s: float = .5):
+    def __init__(self, a: tuple[float, float], b: tuple[float, float], keep_s: float = 1.0, sure_s: float = 1.0):
         self.a, self.b, self.keep_s, self.sure_s = a, b, keep_s, sure_s
         self.tracks: list[Track] = []
         self.done: list[Track] = []
@@ -110,7 +110,6 @@ class Tracker:
         gone = [t for t in self.tracks if time_s - t.seen_s > (self.keep_s if t.hits > 3 else .35)]
         self.done += gone
         self.tracks = [t for t in self.tracks if t not in gone]
-        self.clock = time_s
 
     def _seen(self, track: Track, time_s: float, box: np.ndarray, expected: np.ndarray) -> None:
         passed = max(time_s - track.seen_s, 1e-3)

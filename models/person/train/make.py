@@ -26,10 +26,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("step", choices=["render", "train", "export", "evaluate", "clip"])
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "transom-person")
+    parser.add_argument("--model", type=Path, default=MODEL, help="export, evaluate: the model's file, beside a model.toml")
     parser.add_argument("--worlds", type=int, default=420, help="worlds to learn from, 18 pictures each")
-    parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--minutes", type=float, default=28.0, help="longest training; the schedule is cut to fit")
-    parser.add_argument("--again", action="store_true", help="train on from the checkpoint")
+    parser.add_argument("--minutes", type=float, default=25.0, help="how long to train; the schedule fits itself to it")
+    parser.add_argument("--transom", type=Path, help="evaluate: the built program, to count with it as well")
     parser.add_argument("--only", choices=["entrance", "plain"], help="one clip of the two")
     args = parser.parse_args()
     began = time.monotonic()
@@ -42,13 +42,13 @@ def main() -> None:
         dataset.render(args.work, "train", 0, args.worlds)
     elif args.step == "train":
         import train
-        train.train(args.work, epochs=args.epochs, minutes=args.minutes, again=args.again)
+        train.train(args.work, args.minutes)
     elif args.step == "export":
         import export
-        export.export(args.work, MODEL)
+        export.export(args.work, args.model)
     elif args.step == "evaluate":
         import evaluate
-        evaluate.evaluate(args.work, MODEL)
+        evaluate.evaluate(args.work, args.model, args.transom)
     else:
         import clip
         if args.only != "plain":

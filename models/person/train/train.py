@@ -6,6 +6,7 @@ import math
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as functional
@@ -90,110 +91,99 @@ def loss_of(network: Network, raw: Tensor, labels: Tensor) -> tuple[Tensor, floa
 
 
 class Pictures:
-    """Rendered arrays, shuffled and varied into batches."""
+    """Rendered arrays, varied into batches."""
 
-    def __init__(self, folder: Path, name: str):
-        self.images = np.load(folder / f"{name}-images.npy", mmap_mode="r")
-        self.labels = np.load(folder / f"{name}-labels.npy")
+    def __init__(self, folder: Path):
+        self.images = np.load(folder / "train-images.npy", mmap_mode="r")
+        self.labels = np.load(folder / "train-labels.npy")
 
-    def batch(self, rows: np.ndarray, rng: np.random.Generator | None) -> tuple[Tensor, Tensor]:
-        """Pictures 0..1 and labels; varied when given a generator."""
-        images = torch.from_numpy(self.images[np.sort(rows)].copy()).permute(0, 3, 1, 2).float().div_(255)
-        labels = torch.from_numpy(self.labels[np.sort(rows)].copy())
-        width, height = images.shape[3], images.shape[2]
-        if rng is None:
-            return images, labels
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batch(self, rows: np.ndarray, rng: np.random.Generator, crops: bool) -> tuple[Tensor, Tensor]:
+        """Pictures about 0..1 ``(n, 3, h, w)`` and labels ``(n, people, 5)``; `crops` enlarges parts of some."""
+        images, labels = self.images[rows], self.labels[rows]
+        height, width = images.shape[1:3]
         for index in range(len(rows)):
             image, label = images[index], labels[index]
             if rng.random() < .5:
-                image = image.flip(2)
+                image = image[:, ::-1]
                 label[:, [0, 2]] = width - label[:, [2, 0]]
-            if rng.random() < .4:
-                # A crop, enlarged: nearer people, and other aspect ratios.
+            if crops and rng.random() < .4:
+                # Nearer people, and other aspect ratios.
                 w, h = (int(v * rng.uniform(.6, 1.0)) for v in (width, height))
                 x, y = int(rng.integers(0, width - w + 1)), int(rng.integers(0, height - h + 1))
-                image = functional.interpolate(image[None, :, y:y + h, x:x + w], (height, width), mode="bilinear", antialias=True)[0]
+                image = cv2.resize(np.ascontiguousarray(image[y:y + h, x:x + w]), (width, height), interpolation=cv2.INTER_LINEAR)
                 label = _moved(label, width / w, height / h, x, y, width, height)
-            gain = torch.tensor(rng.uniform(.7, 1.35) * rng.uniform(.92, 1.08, (3, 1, 1)), dtype=torch.float32)
             if rng.random() < .1:
-                image = image.mean(0, keepdim=True).expand(3, -1, -1)
-            image = ((image * gain - .5) * float(rng.uniform(.8, 1.2)) + .5).clamp(0, 1)
+                image = np.broadcast_to(image.mean(2, keepdims=True), image.shape)
             images[index], labels[index] = image, label
-        return images, labels
+        shape = (len(rows), 3, 1, 1)
+        contrast = rng.uniform(.8, 1.2, (len(rows), 1, 1, 1))
+        gain = contrast * rng.uniform(.7, 1.35, (len(rows), 1, 1, 1)) * rng.uniform(.92, 1.08, shape) / 255
+        varied = torch.from_numpy(images).permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last)
+        varied.mul_(torch.from_numpy(gain).float()).add_(torch.from_numpy(.5 - .5 * contrast).float()).clamp_(0, 1)
+        most = max(1, int((labels[..., 4] > 0).sum(1).max()))
+        order = np.argsort(labels[..., 4] == 0, axis=1, kind="stable")[:, :most]
+        return varied, torch.from_numpy(np.take_along_axis(labels, order[..., None], 1))
 
 
-def _moved(label: Tensor, sx: float, sy: float, x: int, y: int, width: int, height: int) -> Tensor:
+def _moved(label: np.ndarray, sx: float, sy: float, x: int, y: int, width: int, height: int) -> np.ndarray:
     """Labels after a crop at x, y was enlarged; who lost most of their area is no longer asked for."""
-    moved = label.clone()
+    moved = label.copy()
     moved[:, [0, 2]] = (label[:, [0, 2]] - x) * sx
     moved[:, [1, 3]] = (label[:, [1, 3]] - y) * sy
     area = (moved[:, 2] - moved[:, 0]) * (moved[:, 3] - moved[:, 1])
-    moved[:, [0, 2]] = moved[:, [0, 2]].clamp(0, width)
-    moved[:, [1, 3]] = moved[:, [1, 3]].clamp(0, height)
+    moved[:, [0, 2]] = moved[:, [0, 2]].clip(0, width)
+    moved[:, [1, 3]] = moved[:, [1, 3]].clip(0, height)
     left = (moved[:, 2] - moved[:, 0]) * (moved[:, 3] - moved[:, 1])
-    cut = (left < .4 * area) & (label[:, 4] == 1)
-    moved[cut, 4] = 2
+    moved[(left < .4 * area) & (label[:, 4] == 1), 4] = 2
     moved[(left < 4) & (label[:, 4] > 0)] = 0
     return moved
 
 
-def train(folder: Path, epochs: int = 10, batch: int = 16, seed: int = 1, threads: int = 2,
-          minutes: float = 28.0, again: bool = False) -> Path:
-    """Writes ``checkpoint.pt`` after every epoch and returns its path.
+def train(folder: Path, minutes: float, batch: int = 16, seed: int = 1, threads: int = 2) -> Path:
+    """Trains from nothing for so many minutes; writes ``checkpoint.pt`` and returns its path.
 
-    Starts from nothing, or `again` from the checkpoint that is there, at half the learning rate.
-
-    Weights are kept as a running mean, which is what is exported. Out of `minutes`, the schedule
-    is cut short: it still ends with a small learning rate.
+    The learning rate rises and falls with the share of the time that is spent, so it ends small on
+    any machine; a slow one takes fewer steps. Weights are kept as a running mean, which is what is
+    exported.
     """
     torch.manual_seed(seed)
     torch.set_num_threads(threads)
-    rng = np.random.default_rng(seed + again)
-    pictures = Pictures(folder, "train")
-    network = Network().to(memory_format=torch.channels_last)
-    path, peak = folder / "checkpoint.pt", 2.5e-3
-    if again:
-        network.load_state_dict(torch.load(path, weights_only=True)["weights"])
-        peak /= 2
+    cv2.setNumThreads(1)
+    rng = np.random.default_rng(seed)
+    pictures, path = Pictures(folder), folder / "checkpoint.pt"
+    network = Network().train().to(memory_format=torch.channels_last)
     mean = {k: v.detach().clone() for k, v in network.state_dict().items()}
     decayed = [p for p in network.parameters() if p.ndim > 1]
     plain = [p for p in network.parameters() if p.ndim <= 1]
-    optimiser = torch.optim.AdamW([{"params": decayed, "weight_decay": .02}, {"params": plain, "weight_decay": 0}], lr=1e-3)
-    steps = epochs * (len(pictures.images) // batch)
-    began, step = time.monotonic(), 0
-    over = False
-    for epoch in range(epochs):
-        order, network = rng.permutation(len(pictures.images)), network.train()
-        sums, seen = np.zeros(2), 0
-        for rows in order[:len(order) // batch * batch].reshape(-1, batch):
-            spent = (time.monotonic() - began) / (minutes * 60)
-            progress = max(step / steps, spent)
-            if progress >= 1:
-                over = True
-                break
-            rate = peak * min(1, (step + 1) / 150) * (.02 + .98 * .5 * (1 + math.cos(math.pi * progress)))
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            images, labels = pictures.batch(rows, rng)
-            raw = network(images.contiguous(memory_format=torch.channels_last))
-            loss, score, box = loss_of(network, raw, labels)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 10.0)
-            optimiser.step()
-            step += 1
-            keep = min(.998, (1 + step) / (20 + step))
-            for name, value in network.state_dict().items():
-                if value.is_floating_point():
-                    mean[name].mul_(keep).add_(value.detach(), alpha=1 - keep)
-            sums, seen = sums + (score, box), seen + 1
-            if step % 50 == 0:
-                print(f"epoch {epoch + 1} step {step}/{steps} score {sums[0] / seen:.3f} box {sums[1] / seen:.3f} "
-                      f"rate {rate:.5f} {time.monotonic() - began:.0f} s", flush=True)
-        temporary = path.with_suffix(".new")
-        torch.save({"weights": mean, "epoch": epoch + 1, "seconds": time.monotonic() - began}, temporary)
-        temporary.rename(path)
-        if over:
-            break
-    print(f"trained in {time.monotonic() - began:.0f} s", flush=True)
+    optimiser = torch.optim.AdamW([{"params": decayed, "weight_decay": .02}, {"params": plain, "weight_decay": 0}])
+    began, step, sums = time.monotonic(), 0, np.zeros(2)
+    order = np.zeros(0, int)
+    while (spent := (time.monotonic() - began) / (minutes * 60)) < 1:
+        rate = 2.5e-3 * min(1, (step + 1) / 150) * (.01 + .99 * .5 * (1 + math.cos(math.pi * spent)))
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        if len(order) < batch:
+            order = np.concatenate([order, rng.permutation(len(pictures))])
+        rows, order = order[:batch], order[batch:]
+        # The last pictures are whole ones, as an app will show them.
+        images, labels = pictures.batch(rows, rng, crops=spent < .85)
+        loss, score, box = loss_of(network, network(images), labels)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 10.0)
+        optimiser.step()
+        step += 1
+        keep = min(.998, (1 + step) / (20 + step))
+        for name, value in network.state_dict().items():
+            if value.is_floating_point():
+                mean[name].lerp_(value, 1 - keep)
+        sums += score, box
+        if step % 100 == 0:
+            print(f"step {step}, {spent:.0%} of the time: score {sums[0] / 100:.3f} box {sums[1] / 100:.3f}", flush=True)
+            sums[:] = 0
+    torch.save({"weights": mean}, path)
+    print(f"trained {step} steps of {batch} pictures in {time.monotonic() - began:.0f} s", flush=True)
     return path

@@ -171,7 +171,8 @@ impl Reception {
                 () = stopping() => None,
                 why = self.pass_on(&mut session, pending.take()) => Some(why),
             };
-            self.health.set_connected(false);
+            // One that is told to stop was connected to the last.
+            self.health.set_connected(why.is_none());
             session.end().await;
             let Some(why) = why else { return };
             let back = tokio::select! {
