@@ -14,8 +14,7 @@ use crate::support::video::{annexb, ffmpeg_is_here, ffmpeg_pictures, units};
 use crate::support::{app, events, file, finish, guest, shared_data, transom, wait};
 
 /// B pictures may differ from ffmpeg's by less than anybody can see: openh264 predicts a few hundred samples
-/// of some by a little else, at most 7 of 255 and 68.5 dB in these clips. Nothing is predicted from them, so
-/// that it stays at that.
+/// of some by a little else. Nothing is predicted from them, so that it stays at that.
 const LEAST_PSNR: f64 = 65.0;
 
 /// What `--frame-md5` says of a recording, but who made it.
