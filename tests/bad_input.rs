@@ -191,7 +191,7 @@ mod sources {
         refused(
             transom(["probe", "http://camera/live.mp4"]),
             SOURCE,
-            "error: `http://camera/live.mp4`: `http` is not a way video is read; give an `rtsp://` URL or a file",
+            "error: the source begins with `http://`; it takes `rtsp://…` or a path",
         );
     }
 

@@ -6,7 +6,6 @@
 mod annexb;
 mod boxes;
 mod health;
-mod location;
 mod mp4;
 mod rtsp;
 mod samples;
@@ -23,7 +22,6 @@ use crate::frame::AccessUnit;
 use crate::frame::h264::{Delay, Stream};
 
 pub use health::{Health, HealthReport};
-pub use location::split_credentials;
 
 /// What a camera is opened with.
 #[derive(Debug, Clone, Default)]

@@ -12,6 +12,7 @@ use crate::base::{Clock, Error, Result, Secret, Shutdown};
 use crate::camera::{self, HealthReport, Options, Source, StreamInfo};
 use crate::decoder::{Decoder, DecoderReport, Picture};
 use crate::frame::{AccessUnit, Pool};
+use crate::manifest;
 
 use super::signals::stop_on_signal;
 use super::terminal::Terminal;
@@ -135,7 +136,7 @@ impl Probe {
     }
 
     fn options(&self) -> Result<Options> {
-        let (location, username, password) = camera::split_credentials(&self.source)?;
+        let manifest::Source { location, username, password } = manifest::Source::parse(&self.source)?;
         let password = match &self.password_file {
             Some(path) => {
                 let text = std::fs::read_to_string(path).map_err(|error| {

@@ -92,6 +92,16 @@ pub struct Source {
     pub password: Option<Secret>,
 }
 
+impl Source {
+    /// Reads a source as it is typed on a command line: a path starts from the current folder.
+    ///
+    /// # Errors
+    /// [`Kind::Source`](crate::base::Kind::Source): what is wrong, quoting nothing that may hold a password.
+    pub fn parse(typed: &str) -> Result<Self> {
+        source::parse(typed, Path::new(".")).map_err(crate::base::Error::source)
+    }
+}
+
 /// A model and where it lies.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelRef {

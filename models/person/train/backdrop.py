@@ -218,7 +218,7 @@ def painted(place: Place, camera: Camera, light: Light) -> Backdrop:
     shade = .80 + .10 * np.clip(wz / 4, 0, 1) - .12 * np.exp(-np.clip(wz, 0, 9) / .6)
     colour = colour * shade[..., None] * (light.sky + .75 * light.key)
     if place.door is not None:
-        inside, hole, frame = _interior(place, camera, rx, ry, rz, wall, sheet, dice, light, rng)
+        inside, hole, frame = _interior(place, camera, rx, ry, rz, wall, sheet, dice, light)
         colour = colour * (1 - hole)[..., None] + inside * hole[..., None]
         colour = colour * (1 - frame)[..., None] + (np.array([.16, .17, .19]) * bright) * frame[..., None]
     seen = paint(t, (wz > 0) & (wz < place.wall_high), colour)
@@ -314,7 +314,7 @@ def _wall_things(colour, wall: Surface, place: Place, rng: np.random.Generator) 
     return colour
 
 
-def _interior(place: Place, camera: Camera, rx, ry, rz, wall: Surface, sheet, dice, light, rng):
+def _interior(place: Place, camera: Camera, rx, ry, rz, wall: Surface, sheet, dice, light):
     """The room behind the doorway: its picture, the opening's coverage, and the door frame's."""
     door = place.door
     deep = place.far + 5.0

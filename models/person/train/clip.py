@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Iterator
 
-import cv2
 import numpy as np
 
 import backdrop
@@ -288,7 +287,9 @@ def write_entrance(folder: Path) -> None:
     """``entrance.mp4`` with B-frames and closed groups of 50 pictures, and its truth."""
     truth = written(entrance(), folder / "entrance.mp4", [
         "-preset", "slower", "-profile:v", "high", "-crf", "25", "-bf", "2", "-g", "50", "-keyint_min", "50", "-sc_threshold", "0",
-        "-x264-params", "open-gop=0:b-pyramid=none"])
+        # Direct prediction from pictures with 8x8 partitions is where decoders part: openh264 misses ffmpeg's
+        # samples by up to 7 of 255 there. A clip for tests of counting has no need of it.
+        "-x264-params", "open-gop=0:b-pyramid=none:direct=none"])
     hashed(folder / "entrance.mp4")
     (folder / "entrance.json").write_text(json.dumps(truth, separators=(",", ":")) + "\n")
     print({k: truth[k] for k in ("frames", "people", "in", "out")})

@@ -12,7 +12,7 @@ import argparse
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Iterable, Iterator, Mapping, Sequence
+from typing import Iterable, Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -182,18 +182,17 @@ class Match:
 
 
 def counted(pictures: Iterable[tuple[int, np.ndarray]], detector: Detector, line: dict, fps: float, every: int,
-            truth: Sequence | Mapping | None = None, keep_s: float = 1.0) -> tuple[dict[str, int], Match]:
-    """Counts over every `every`-th picture."""
-    tracker, match = Tracker(line["a"], line["b"], keep_s), Match()
+            truth: Sequence) -> tuple[dict[str, int], Match]:
+    """Counts over every `every`-th picture, and how the boxes compare with the true ones."""
+    tracker, match = Tracker(line["a"], line["b"]), Match()
     for index, picture in pictures:
         if index % every:
             continue
         rows = detector(picture)
         tracker.update(index / fps, rows)
-        if truth is not None:
-            boxes = np.array(truth[index], float).reshape(-1, 6)
-            corners = np.concatenate([boxes[:, 1:3], boxes[:, 1:3] + boxes[:, 3:5]], 1)
-            match.add(rows, corners, boxes[:, 5] >= .5)
+        boxes = np.array(truth[index], float).reshape(-1, 6)
+        corners = np.concatenate([boxes[:, 1:3], boxes[:, 1:3] + boxes[:, 3:5]], 1)
+        match.add(rows, corners, boxes[:, 5] >= .5)
     return tracker.result(every / fps), match
 
 

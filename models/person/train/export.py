@@ -18,7 +18,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from count import Detector
 from dataset import INPUT
 from evaluate import ranked
-from network import ConvBn, Exported, Network
+from network import ConvBn, Exported, Network, cost
 
 ALLOWED = {"Conv", "Relu", "Sigmoid", "Add", "Mul", "Sub", "Concat", "Reshape", "Transpose", "Resize", "Slice", "Constant"}
 
@@ -50,6 +50,8 @@ def export(folder: Path, target: Path) -> None:
     toml = target.with_name("model.toml")
     if toml.exists():
         toml.write_text(re.sub(r'(?m)^sha256 = ".*"$', f'sha256 = "{digest}"', toml.read_text()))
+    parameters, adds = cost(network, *INPUT)
+    print(f"{parameters} parameters, {adds / 1e6:.1f} million multiply-adds a picture")
     print(f"{target.name}: {target.stat().st_size} bytes, sha256 {digest}")
 
 

@@ -6,7 +6,8 @@
     python make.py evaluate    the numbers of the model card
     python make.py clip        ../../../tests/clips/entrance.* and plain.*
 
-Everything follows from seeds. Working files go to the folder named by --work.
+Rendering follows from seeds; how many steps training takes in its minutes depends on the machine.
+Working files go to the folder named by --work.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ CLIPS = HERE.parents[2] / "tests" / "clips"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("step", choices=["render", "train", "export", "evaluate", "clip"])
-    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "transom-person")
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "transom-person", help="default: %(default)s")
     parser.add_argument("--model", type=Path, default=MODEL, help="export, evaluate: the model's file, beside a model.toml")
     parser.add_argument("--worlds", type=int, default=420, help="worlds to learn from, 18 pictures each")
-    parser.add_argument("--minutes", type=float, default=25.0, help="how long to train; the schedule fits itself to it")
+    parser.add_argument("--minutes", type=float, default=25.0, help="how long to train, %(default)s by default; the learning rate follows")
+    parser.add_argument("--again", action="store_true", help="train on from the checkpoint")
     parser.add_argument("--transom", type=Path, help="evaluate: the built program, to count with it as well")
     parser.add_argument("--only", choices=["entrance", "plain"], help="one clip of the two")
     args = parser.parse_args()
@@ -42,7 +44,7 @@ def main() -> None:
         dataset.render(args.work, "train", 0, args.worlds)
     elif args.step == "train":
         import train
-        train.train(args.work, args.minutes)
+        train.train(args.work, args.minutes, args.again)
     elif args.step == "export":
         import export
         export.export(args.work, args.model)

@@ -240,7 +240,7 @@ class Person:
         self._legs(add, at, layer, bones, scale, hips, hips_d, wide)
         self._torso(add, at, layer, bones, scale, front, wide, middle)
         self._arms(add, at, layer, bones, scale, middle)
-        self._head(add, at, layer, bones, camera, scale, front)
+        self._head(add, at, layer, bones, scale, front)
         self._bag(add, at, layer, bones, scale, front, wide, middle)
         for _, draw in sorted(parts, key=lambda part: -part[0]):
             draw()
@@ -339,7 +339,7 @@ class Person:
 
             add(depth, box)
 
-    def _head(self, add, at, layer, bones, camera, scale, front) -> None:
+    def _head(self, add, at, layer, bones, scale, front) -> None:
         look, h = self.look, self.look.tall
         size = .062 * (h if h > 1.45 else h * .6 + .65) * scale
         neck, depth = at(bones.neck)

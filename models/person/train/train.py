@@ -142,8 +142,10 @@ def _moved(label: np.ndarray, sx: float, sy: float, x: int, y: int, width: int, 
     return moved
 
 
-def train(folder: Path, minutes: float, batch: int = 16, seed: int = 1, threads: int = 2) -> Path:
-    """Trains from nothing for so many minutes; writes ``checkpoint.pt`` and returns its path.
+def train(folder: Path, minutes: float, again: bool = False, batch: int = 16, seed: int = 1, threads: int = 2) -> None:
+    """Trains for so many minutes and writes ``checkpoint.pt``.
+
+    Starts from nothing, or `again` from the checkpoint that is there, at half the learning rate.
 
     The learning rate rises and falls with the share of the time that is spent, so it ends small on
     any machine; a slow one takes fewer steps. Weights are kept as a running mean, which is what is
@@ -152,9 +154,12 @@ def train(folder: Path, minutes: float, batch: int = 16, seed: int = 1, threads:
     torch.manual_seed(seed)
     torch.set_num_threads(threads)
     cv2.setNumThreads(1)
-    rng = np.random.default_rng(seed)
-    pictures, path = Pictures(folder), folder / "checkpoint.pt"
+    rng = np.random.default_rng(seed + again)
+    pictures, path, peak = Pictures(folder), folder / "checkpoint.pt", 2.5e-3
     network = Network().train().to(memory_format=torch.channels_last)
+    if again:
+        network.load_state_dict(torch.load(path, weights_only=True)["weights"])
+        peak /= 2
     mean = {k: v.detach().clone() for k, v in network.state_dict().items()}
     decayed = [p for p in network.parameters() if p.ndim > 1]
     plain = [p for p in network.parameters() if p.ndim <= 1]
@@ -162,7 +167,7 @@ def train(folder: Path, minutes: float, batch: int = 16, seed: int = 1, threads:
     began, step, sums = time.monotonic(), 0, np.zeros(2)
     order = np.zeros(0, int)
     while (spent := (time.monotonic() - began) / (minutes * 60)) < 1:
-        rate = 2.5e-3 * min(1, (step + 1) / 150) * (.01 + .99 * .5 * (1 + math.cos(math.pi * spent)))
+        rate = peak * min(1, (step + 1) / 150) * (.01 + .99 * .5 * (1 + math.cos(math.pi * spent)))
         for group in optimiser.param_groups:
             group["lr"] = rate
         if len(order) < batch:
@@ -186,4 +191,3 @@ def train(folder: Path, minutes: float, batch: int = 16, seed: int = 1, threads:
             sums[:] = 0
     torch.save({"weights": mean}, path)
     print(f"trained {step} steps of {batch} pictures in {time.monotonic() - began:.0f} s", flush=True)
-    return path
