@@ -101,3 +101,38 @@ fn a_full_disk_ends_a_run_with_a_word_on_it() {
     assert!(done.stderr.contains("/dev/full`: No space left on device"), "{}", done.stderr);
     assert!(!done.stderr.contains("panicked"), "{}", done.stderr);
 }
+
+#[test]
+fn a_run_that_cannot_begin_leaves_what_it_would_have_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = ["events.jsonl", "summary.json"].map(|name| folder.path().join(name));
+    for file in &kept {
+        std::fs::write(file, "yesterday's").unwrap();
+    }
+    let mut command = transom(["run"]);
+    command.arg(file("manifests/detections")).args(["--camera", "camera=nowhere.mp4"]);
+    let done = finish(command.arg("--events").arg(&kept[0]).arg("--summary").arg(&kept[1]));
+    assert_eq!(done.code(), 4, "{}", done.stderr);
+    for file in &kept {
+        assert_eq!(std::fs::read_to_string(file).unwrap(), "yesterday's");
+    }
+    // One that begins replaces all of it, also where it has less to say.
+    std::fs::write(&kept[0], "x".repeat(1 << 20)).unwrap();
+    assert_eq!(finish(detections().args(["--frames", "1"]).arg("--events").arg(&kept[0])).code(), 0);
+    assert_eq!(events(&std::fs::read_to_string(&kept[0]).unwrap()).len(), 1);
+}
+
+#[test]
+fn a_run_does_not_write_over_what_it_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let clip = folder.path().join("own.mp4");
+    std::fs::copy(file("tests/clips/plain.mp4"), &clip).unwrap();
+    for option in ["--events", "--summary"] {
+        let mut command = transom(["run"]);
+        command.arg(file("manifests/detections")).arg("--camera").arg(format!("camera={}", clip.display()));
+        let done = finish(command.arg(option).arg(&clip));
+        assert_eq!(done.code(), 2, "{}", done.stderr);
+        assert!(done.stderr.contains("the run reads this file; name another to write"), "{}", done.stderr);
+    }
+    assert_eq!(std::fs::read(&clip).unwrap(), std::fs::read(file("tests/clips/plain.mp4")).unwrap());
+}

@@ -44,6 +44,10 @@ fn touch(component: &Path) {
 }
 
 fn run(build: &Build) -> Result<()> {
+    if !build.folder.is_dir() {
+        let folder = build.folder.display();
+        return Err(Error::plugin(format!("the folder `{folder}` its build is to run in is not there")));
+    }
     let status = Command::new("sh")
         .args(["-c", &build.command])
         .current_dir(&build.folder)

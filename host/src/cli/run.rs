@@ -57,7 +57,7 @@ pub(super) struct Run {
 fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("it is NAME=VALUE".to_owned()),
+        _ => Err("a name, `=`, and what it is to be".to_owned()),
     }
 }
 
@@ -90,6 +90,7 @@ impl Run {
         let clock = Clock::system();
         let shutdown = Shutdown::default();
         stop_on_signal(&shutdown)?;
+        refuse_inputs_as_outputs(&app, &to, self.summary.as_deref())?;
         // Before the run: hours of work are not to end with a place nobody can write to.
         let report = self.summary.as_deref().map(SummaryFile::create).transpose()?;
         let view = self.view.map(View::start).transpose()?.map(Arc::new);
@@ -105,7 +106,13 @@ impl Run {
             events,
             view: view.clone(),
         };
-        let run = pipeline::Run::prepare(&app, options, surroundings)?;
+        let run = match pipeline::Run::prepare(&app, options, surroundings) {
+            Err(_) if shutdown.is_stopped() => {
+                terminal.line("stopped before the run began");
+                return Ok(ExitCode::SUCCESS);
+            }
+            run => run?,
+        };
         let progress = run.progress();
         if let Some(view) = &view {
             let shown = progress.clone();
@@ -156,6 +163,40 @@ fn numbers(progress: &Progress) -> Vec<(String, String)> {
     rows
 }
 
+/// A slip of the keyboard is not to cost somebody's recording or manifest.
+fn refuse_inputs_as_outputs(app: &App, events: &Events, summary: Option<&Path>) -> Result<()> {
+    let sources =
+        app.cameras.iter().flat_map(|camera| &camera.sources).map(|source| PathBuf::from(&source.location));
+    let components = app.plugins.iter().map(|plugin| plugin.component.clone());
+    let inputs: Vec<PathBuf> = sources
+        .chain(components)
+        .chain([app.file.clone()])
+        .filter_map(|path| path.canonicalize().ok())
+        .collect();
+    let events = match events {
+        Events::File(path) => Some(path.as_path()),
+        Events::Stdout => None,
+    };
+    let outputs = [("--events", events), ("--summary", summary)];
+    let mut taken: Option<PathBuf> = None;
+    for (option, path) in outputs {
+        let Some(path) = path else { continue };
+        let Ok(real) = path.canonicalize() else { continue };
+        if inputs.contains(&real) {
+            let shown = path.display();
+            return Err(Error::usage(format!(
+                "{option} `{shown}`: the run reads this file; name another to write"
+            )));
+        }
+        if real.is_file() && taken.as_ref() == Some(&real) {
+            let shown = path.display();
+            return Err(Error::usage(format!("{option} `{shown}`: events go to this file; name another")));
+        }
+        taken = Some(real);
+    }
+    Ok(())
+}
+
 /// Where the summary goes, open since before the run.
 struct SummaryFile<'a> {
     path: &'a Path,
@@ -164,15 +205,19 @@ struct SummaryFile<'a> {
 
 impl<'a> SummaryFile<'a> {
     fn create(path: &'a Path) -> Result<Self> {
-        let file = File::create(path).map_err(|error| Self::failed(path, &error))?;
-        Ok(Self { path, file })
+        let file = File::options().write(true).create(true).truncate(false).open(path);
+        Ok(Self { path, file: file.map_err(|error| Self::failed(path, &error))? })
     }
 
     fn write(mut self, summary: &pipeline::Summary) -> Result<()> {
         let mut json = serde_json::to_string_pretty(summary)
             .map_err(|error| Error::internal(format!("the summary is no JSON: {error}")))?;
         json.push('\n');
-        self.file.write_all(json.as_bytes()).map_err(|error| Self::failed(self.path, &error))
+        let is_file = self.file.metadata().is_ok_and(|data| data.is_file());
+        let emptied = if is_file { self.file.set_len(0) } else { Ok(()) };
+        emptied
+            .and_then(|()| self.file.write_all(json.as_bytes()))
+            .map_err(|error| Self::failed(self.path, &error))
     }
 
     fn failed(path: &Path, error: &std::io::Error) -> Error {

@@ -2,6 +2,8 @@
 
 use crate::base::{Error, Result, Shutdown};
 
+use super::terminal::say;
+
 /// The first Ctrl-C or SIGTERM stops `shutdown`, to end in order; the second ends the process at once.
 ///
 /// # Errors
@@ -30,6 +32,7 @@ pub(super) fn stop_on_signal(shutdown: &Shutdown) -> Result<()> {
                         std::process::exit(130);
                     }
                     shutdown.stop();
+                    say("stopping; Ctrl-C again ends it at once");
                 }
             });
         })

@@ -215,9 +215,10 @@ fn load_programs(app: &App) -> Result<Vec<plugin::Program>> {
 fn open_sources(app: &App, surroundings: &Surroundings) -> Result<Vec<stream::Opened>> {
     let mut opened: Vec<stream::Opened> = Vec::new();
     for manifest in &app.plugins {
-        for (camera, source) in watched(app, manifest) {
+        let cameras = streams(app, manifest);
+        for ((_, source), camera) in watched(app, manifest).zip(&cameras) {
             if !opened.iter().any(|stream| stream.is_of(source)) {
-                opened.push(stream::Opened::open(&camera.name, source, surroundings)?);
+                opened.push(stream::Opened::open(&plugin::stream_name(camera), source, surroundings)?);
             }
         }
     }
@@ -236,6 +237,21 @@ fn watched<'a>(
     })
 }
 
+/// The streams a plugin watches, as it is told of them.
+fn streams(app: &App, manifest: &manifest::Plugin) -> Vec<plugin::Camera> {
+    let mut cameras: Vec<plugin::Camera> = Vec::new();
+    for (camera, _) in watched(app, manifest) {
+        let stream = cameras.iter().filter(|other| other.name == camera.name).count();
+        cameras.push(plugin::Camera {
+            name: camera.name.clone(),
+            stream: u32::try_from(stream).unwrap_or(u32::MAX),
+            title: camera.title.clone(),
+            max_fps: camera.max_fps.unwrap_or(0.0) as f32,
+        });
+    }
+    cameras
+}
+
 fn setup(
     app: &App,
     app_name: &Arc<str>,
@@ -249,21 +265,11 @@ fn setup(
         (name.clone(), Arc::clone(&models[at]))
     };
     let asked: Vec<(String, Arc<Model>)> = manifest.models.iter().map(named).collect();
-    let mut cameras: Vec<plugin::Camera> = Vec::new();
-    for (camera, _) in watched(app, manifest) {
-        let stream = cameras.iter().filter(|other| other.name == camera.name).count();
-        cameras.push(plugin::Camera {
-            name: camera.name.clone(),
-            stream: u32::try_from(stream).unwrap_or(u32::MAX),
-            title: camera.title.clone(),
-            max_fps: camera.max_fps.unwrap_or(0.0) as f32,
-        });
-    }
     plugin::Setup {
         app: Arc::clone(app_name),
         name: manifest.name.as_str().into(),
         params: app.params.iter().filter(|param| manifest.params.contains(&param.name)).map(param).collect(),
-        cameras,
+        cameras: streams(app, manifest),
         models: asked
             .iter()
             .map(|(name, model)| plugin::ModelInfo { name: name.clone(), labels: model.labels().to_vec() })

@@ -22,7 +22,22 @@ struct Out {
     to: Box<dyn Write + Send>,
     /// The file behind it, to be made safe at the end.
     file: Option<File>,
+    /// Whether the file still holds what stood in it before.
+    stale: bool,
     line: Vec<u8>,
+}
+
+impl Out {
+    /// Empties a file of what stood in it before. Only regular files have a length to set.
+    fn begin(&mut self) -> std::io::Result<()> {
+        if !std::mem::take(&mut self.stale) {
+            return Ok(());
+        }
+        match &self.file {
+            Some(file) if file.metadata()?.is_file() => file.set_len(0),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl JsonLines {
@@ -31,7 +46,8 @@ impl JsonLines {
         Self::new("standard output".to_owned(), Box::new(std::io::stdout()), None)
     }
 
-    /// Writes to a file, whose earlier content is replaced.
+    /// Writes to a file. What stood in it is replaced when the run has come so far that it has something to
+    /// say, or ends without: a run that cannot begin leaves it alone.
     ///
     /// # Errors
     /// [`Kind::Sink`](crate::base::Kind::Sink) where it cannot be made.
@@ -42,13 +58,13 @@ impl JsonLines {
                 "events cannot be written to `{name}`: {error}; name another place with `--events`"
             ))
         };
-        let file = File::create(path).map_err(fail)?;
+        let file = File::options().write(true).create(true).truncate(false).open(path).map_err(fail)?;
         let also = file.try_clone().map_err(fail)?;
         Ok(Self::new(name, Box::new(file), Some(also)))
     }
 
     fn new(name: String, to: Box<dyn Write + Send>, file: Option<File>) -> Self {
-        let out = Out { to, file, line: Vec::new() };
+        let out = Out { to, stale: file.is_some(), file, line: Vec::new() };
         Self { out: Mutex::new(out), name, reader_is_gone: AtomicBool::new(false) }
     }
 
@@ -62,12 +78,13 @@ impl JsonLines {
             return Ok(());
         }
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = out.begin();
         let Out { to, line, .. } = &mut *out;
         line.clear();
         for event in events {
             event.write_line(line);
         }
-        match to.write_all(line).and_then(|()| to.flush()) {
+        match begun.and_then(|()| to.write_all(line)).and_then(|()| to.flush()) {
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
                 self.reader_is_gone.store(true, Ordering::Relaxed);
                 Ok(())
@@ -87,7 +104,8 @@ impl JsonLines {
     /// # Errors
     /// [`Kind::Sink`](crate::base::Kind::Sink) where it is not.
     pub fn finish(&self) -> Result<()> {
-        let out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        out.begin().map_err(|error| self.failed(&error))?;
         match &out.file {
             // Pipes and terminals have nothing to sync and say so.
             Some(file) => match file.sync_all() {

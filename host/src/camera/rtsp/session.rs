@@ -157,7 +157,7 @@ fn explain(error: &retina::Error, known: bool, request: &str) -> String {
                 Some(why) => {
                     format!("it cannot be reached: {why}; check the address, and that the camera is on")
                 }
-                None => what,
+                None => format!("{what}; check the port: RTSP cameras listen at 554 unless set otherwise"),
             }
         }
     }
