@@ -114,7 +114,7 @@ impl Run {
 
     /// Runs to the end of all streams, or until told to stop. What was accepted is delivered first.
     ///
-    /// The summary comes also where the run failed; its `error` says so.
+    /// The summary comes also where the run failed; its `errors` say so.
     pub fn run(self) -> Summary {
         let Self { app, version, surroundings, models, streams, workers } = self;
         let started = surroundings.clock.now();
