@@ -2,16 +2,20 @@
 
 mod clock;
 mod error;
+mod memory;
 mod meter;
 mod notice;
+mod rate;
 mod secret;
 mod shutdown;
 mod simd;
 
 pub use clock::{Clock, process_cpu, thread_cpu};
 pub use error::{Error, Kind, Result};
+pub use memory::process_memory;
 pub use meter::{Meter, MeterReport};
 pub use notice::{Notice, Notices};
+pub use rate::Rate;
 pub use secret::Secret;
 pub use shutdown::Shutdown;
 pub use simd::widest;

@@ -12,7 +12,7 @@ mod rten;
 mod tests;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
@@ -79,6 +79,8 @@ pub struct Model {
     /// Input tensors not in use.
     spare: Mutex<Vec<Values>>,
     clock: Clock,
+    /// Of the output tensors together.
+    tensor_bytes: AtomicUsize,
     asks: AtomicU64,
     prepared: Meter,
     inferred: Meter,
@@ -96,6 +98,9 @@ struct Inferred {
     tensors: Arc<Vec<Tensor>>,
     placement: Placement,
 }
+
+/// About what remembered detections take.
+const ANSWER_BYTES: usize = 4 << 10;
 
 #[derive(PartialEq, Eq, Hash)]
 struct InferKey(u64, PixelRect);
@@ -162,6 +167,7 @@ impl Model {
             reader,
             spare: Mutex::new(vec![values]),
             clock: Clock::system(),
+            tensor_bytes: AtomicUsize::new(0),
             asks: AtomicU64::new(0),
             prepared: Meter::default(),
             inferred: Meter::default(),
@@ -306,7 +312,7 @@ impl Model {
     {
         let rect = PixelRect::of(frame, region)?;
         self.asks.fetch_add(1, Ordering::Relaxed);
-        let answer = frame.memo.get_or_make(key(rect), || match &*self.inferred(frame, rect) {
+        let answer = frame.memo.get_or_make(key(rect), ANSWER_BYTES, || match &*self.inferred(frame, rect) {
             Ok(inferred) => Ok(self.timed(&self.read_out, || read(inferred))),
             Err(error) => Err(error.clone()),
         });
@@ -315,7 +321,8 @@ impl Model {
 
     /// Outputs for these pixels: remembered, or computed now while others who ask for them wait.
     fn inferred(&self, frame: &Frame, rect: PixelRect) -> Arc<Result<Inferred, AskError>> {
-        frame.memo.get_or_make(InferKey(self.id, rect), || self.run(frame, rect))
+        let bytes = self.tensor_bytes.load(Ordering::Relaxed);
+        frame.memo.get_or_make(InferKey(self.id, rect), bytes, || self.run(frame, rect))
     }
 
     fn run(&self, frame: &Frame, rect: PixelRect) -> Result<Inferred, AskError> {
@@ -325,6 +332,8 @@ impl Model {
             let placement = self.timed(&self.prepared, || self.prepare.prepare(&mut values, frame, rect))?;
             let tensors = self.timed(&self.inferred, || self.session.run(&values, lane));
             let tensors = Arc::new(tensors.map_err(AskError::Failed)?);
+            let values: usize = tensors.iter().map(|tensor| tensor.data.len()).sum();
+            self.tensor_bytes.store(values * size_of::<f32>(), Ordering::Relaxed);
             Ok(Inferred { tensors, placement })
         });
         spare().push(values);

@@ -43,9 +43,10 @@ pub fn jpeg(
         ));
     }
     let key = JpegKey { rect, width, height, quality };
-    let made = frame
-        .memo
-        .get_or_make(key, || Scratch::lend(|scratch| encode(frame, rect, width, height, quality, scratch)));
+    // A JPEG of the best quality has seldom more than a byte a pixel.
+    let made = frame.memo.get_or_make(key, width as usize * height as usize, || {
+        Scratch::lend(|scratch| encode(frame, rect, width, height, quality, scratch))
+    });
     if made.is_empty() {
         return bad(format!("no JPEG of {width}x{height} pixels could be made"));
     }

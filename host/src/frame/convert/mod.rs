@@ -147,7 +147,7 @@ struct PictureKey(PixelRect, Shape);
 pub fn picture(frame: &Frame, region: Option<Region>, shape: Shape) -> Result<Arc<Picture>, PictureError> {
     shape.check()?;
     let rect = PixelRect::of(frame, region)?;
-    Ok(frame.memo.get_or_make(PictureKey(rect, shape), || {
+    Ok(frame.memo.get_or_make(PictureKey(rect, shape), shape.bytes(), || {
         let mut pixels = vec![0; shape.bytes()];
         let stride = shape.width as usize * shape.format.bytes();
         let color = shape.format != PixelFormat::Gray8;
