@@ -507,14 +507,17 @@ mod components {
             ),
             ("transom:app/frames@0.2.0", "it was built for another version of the interface than 0.1"),
             ("transom:app/teleport@0.1.0", "it was built for another version of the interface than 0.1"),
-            ("wasi:sockets/tcp@0.2.0", "plugins have no network of their own"),
-            ("wasi:http/outgoing-handler@0.2.0", "plugins have no network of their own"),
+            ("wasi:sockets/tcp@0.2.0", "plugins have no network of their own; ask for `http`"),
         ] {
             assert_eq!(
                 error_of_text(&format!("(component (import \"{import}\" (instance)))")),
                 format!("it imports `{import}`, which this host does not have; {remedy}")
             );
         }
+        assert_eq!(
+            error_of_text("(component (import \"wasi:http/outgoing-handler@0.2.0\" (instance)))"),
+            "it imports `wasi:http/outgoing-handler@0.2.0`, which needs `http`, and that is not granted; ask for it in app.toml and grant it in deploy.toml"
+        );
         assert_eq!(
             error_of_text("(component (import \"run\" (func)))"),
             "it imports `run`, which this host does not have; a plugin imports `transom:app` and the WASI of its standard library, nothing else"
@@ -551,8 +554,10 @@ mod components {
 
     #[test]
     fn a_damaged_component_never_harms_the_host() {
+        use transom::plugin::{Compiler, Linked};
+
         let real = std::fs::read(guest("reads_files")).unwrap();
-        let engine = transom::plugin::Engine::new().unwrap();
+        let engine = transom::plugin::Engine::new(Compiler::Here).unwrap();
         for seed in 1..=200 {
             let mut damaged = real.clone();
             for place in noise(seed, 32).chunks(4) {
@@ -560,7 +565,7 @@ mod components {
                 damaged[at % real.len()] = place[0];
             }
             // Whether it is still a component is up to the damage.
-            let _ = engine.load_bytes(&damaged);
+            let _ = engine.load_bytes(&damaged, Linked::ALL);
         }
     }
 

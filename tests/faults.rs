@@ -40,7 +40,8 @@ impl Bad {
             "[app]\nname = \"faults\"\nversion = \"1.0.0\"\ntitle = \"Faults\"\n\n[cameras.camera]\ntitle = \"Any\"\n\n\
              [models.person]\npath = \"{model}\"\n\n\
              [params.what]\ntype = \"text\"\ndefault = \"{what}\"\n\n[params.at]\ntype = \"integer\"\ndefault = {at}\n\n\
-             [plugins.bad]\ncomponent = \"{component}\"\nparams = [\"what\", \"at\"]\n\
+             [plugins.bad]\ncomponent = \"{component}\"\nparams = [\"what\", \"at\"]\nmodels = [\"person\"]\n\
+             permissions = {{ pixels = true, jpeg = true }}\n\
              limits = {{ memory = \"64MiB\", deadline = \"{deadline}\" }}\n\n",
             model = file("models/person").display(),
             component = guest("misbehaves").display(),
@@ -165,9 +166,11 @@ fn a_plugin_that_calls_itself_without_end_is_stopped() {
 
 #[test]
 fn a_plugin_that_hoards_handles_is_stopped() {
-    let ended = Bad { what: "handles", at: 9, ..Bad::default() }.run_with("models = [\"person\"]\n");
+    let ended = Bad { what: "handles", at: 9, ..Bad::default() }.run();
     assert_eq!(ended.done.code(), PLUGIN, "{}", ended.done.stderr);
-    assert_eq!(ended.plugin("bad")["faults"], json!({ "trap": 5 }));
+    assert_eq!(ended.plugin("bad")["faults"], json!({ "refused": 5 }));
+    ended.says("`on-frame` was refused a call: ");
+    assert_eq!(ended.plugin("bad")["limits"]["handles"]["refused"], 5);
 }
 
 #[test]
@@ -246,8 +249,13 @@ fn bad_events_are_refused_and_counted() {
 #[test]
 fn a_flood_of_events_is_cut_and_counted() {
     let ended = Bad { what: "many-events", frames: 3, ..Bad::default() }.run();
-    assert_eq!(ended.well().done.events().len(), 3_000);
+    // 200 a second, of which the clip's frames last a 25th each.
+    assert_eq!(ended.well().done.events().len(), 200 + 8 + 8);
     assert_eq!(ended.plugin("bad")["dropped_events"], 3);
+    assert_eq!(
+        ended.plugin("bad")["limits"]["events"],
+        json!({ "used": 200.0, "allowed": 200.0, "refused": 3 })
+    );
 }
 
 #[test]
@@ -275,7 +283,7 @@ fn a_flood_of_log_lines_is_cut_and_counted() {
         let ended = Bad { what, frames: 2, ..Bad::default() }.run();
         let lines: Vec<&str> =
             ended.well().done.stderr.lines().filter(|line| line.starts_with("faults/bad [")).collect();
-        assert_eq!(lines.len(), 200, "100 a frame");
+        assert_eq!(lines.len(), 52, "50 a second, and the frames are a 25th of one apart");
         assert!(lines.iter().all(|line| line.len() <= 4096 + 20), "a line is cut");
         assert!(ended.plugin("bad")["dropped_log_lines"].as_u64().unwrap() >= 2 * 9_900);
         ended.says("log lines dropped");
@@ -319,4 +327,46 @@ fn one_plugins_faults_cost_another_no_frame() {
         assert_eq!(ended.plugin("good")["faults"], json!({}));
         assert_eq!(ended.summary["frames"]["analysed"], 150);
     }
+}
+
+#[test]
+fn the_frame_a_plugin_died_on_is_kept_where_the_owner_wants_it() {
+    let bad = Bad { what: "trap-once", at: 9, ..Bad::default() };
+    let folder = app(&bad.manifest());
+    std::fs::write(folder.path().join("deploy.toml"), "evidence = \"kept\"\n").unwrap();
+    let clip = format!("camera={}", file("tests/clips/plain.mp4").display());
+    let done = finish(transom(["run", "--frames", "12", "--camera", &clip]).arg(folder.path()));
+    assert_eq!(done.code(), 0, "{}", done.stderr);
+    let kept = folder.path().join("kept/faults/bad");
+    let facts = summary(&kept.join("000000-trap.json"));
+    assert_eq!(
+        (&facts["frame"], &facts["camera"], &facts["fault"]),
+        (&json!(9), &json!("camera"), &json!("trap"))
+    );
+    let jpeg = std::fs::read(kept.join("000000-trap.jpg")).unwrap();
+    let mut decoder = jpeg_decoder::Decoder::new(jpeg.as_slice());
+    decoder.decode().expect("evidence is a picture");
+    let info = decoder.info().unwrap();
+    assert_eq!(
+        (facts["width"].as_u64(), facts["height"].as_u64()),
+        (Some(info.width.into()), Some(info.height.into()))
+    );
+}
+
+#[test]
+fn a_plugin_is_held_to_its_share_of_the_processor() {
+    let bad = Bad { what: "work", ..Bad::default() };
+    let folder = app(&bad.manifest());
+    // So little that a busy machine leaves more.
+    std::fs::write(folder.path().join("deploy.toml"), "[plugins.bad.limits]\ncpu = 0.02\n").unwrap();
+    let clip = format!("camera={}", file("tests/clips/plain.mp4").display());
+    let report = folder.path().join("summary.json");
+    let mut command = transom(["run", "--frames", "8", "--camera", &clip]);
+    let done = finish(command.arg(folder.path()).arg("--summary").arg(&report));
+    assert_eq!(done.code(), 0, "{}", done.stderr);
+    let summary = summary(&report);
+    let plugin = &summary["plugins"][0];
+    assert!(plugin["throttled_s"].as_f64().unwrap() > 0.0, "{plugin}");
+    assert!(plugin["limits"]["cpu"]["refused"].as_u64().unwrap() > 0, "{plugin}");
+    assert_eq!(summary["frames"]["analysed"], 8, "a recording waits");
 }

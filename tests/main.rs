@@ -2,11 +2,17 @@
 
 mod support;
 
+mod apps;
 mod bad_input;
+mod compiled;
 mod fastestdet;
 mod faults;
+mod grants;
 mod people_counter;
 mod pictures;
+mod ports;
+mod prove;
 mod rtsp;
 mod run;
+mod secrets;
 mod view;

@@ -313,7 +313,10 @@ fn a_plugin_too_slow_for_a_camera_gets_its_newest_frames() {
     let folder = app(&format!(
         "[app]\nname = \"slow\"\nversion = \"1.0.0\"\ntitle = \"Test\"\n[cameras.camera]\n\
          [params.what]\ntype = \"text\"\ndefault = \"pixels\"\n[params.at]\ntype = \"integer\"\ndefault = 0\n\
-         [plugins.slow]\ncomponent = {:?}\nlimits = {{ deadline = \"10s\" }}\n",
+         [models.person]\npath = {:?}\n\
+         [plugins.slow]\ncomponent = {:?}\nmodels = [\"person\"]\npermissions = {{ pixels = true, jpeg = true }}\n\
+         limits = {{ deadline = \"10s\", cpu = 1.0 }}\n",
+        file("models/person"),
         guest("misbehaves")
     ));
     let report = folder.path().join("summary.json");
@@ -334,7 +337,9 @@ fn a_plugin_too_slow_for_a_camera_gets_its_newest_frames() {
     assert_eq!(done.code(), 0, "{}", done.stderr);
     let summary = summary(&report);
     let frames = &summary["frames"];
-    assert!(frames["dropped"]["replaced"].as_u64() > frames["analysed"].as_u64(), "{frames}");
+    // Some of it because it has used up its share of the processor.
+    let replaced = |reason: &str| frames["dropped"][reason].as_u64().unwrap_or(0);
+    assert!(replaced("replaced") + replaced("throttled") > frames["analysed"].as_u64().unwrap(), "{frames}");
     assert_eq!(summary["plugins"][0]["faults"], serde_json::json!({}));
     goes_on(&events);
 }

@@ -267,8 +267,11 @@ fn pictures_carry_the_marks_from_the_first_look_on() {
         app(&format!(
             "[app]\nname = \"paint\"\nversion = \"1.0.0\"\ntitle = \"Paint\"\n\n[cameras.camera]\ntitle = \"Any\"\n\n\
              [params.what]\ntype = \"text\"\ndefault = \"{what}\"\n\n[params.at]\ntype = \"integer\"\ndefault = 0\n\n\
-             [plugins.painter]\ncomponent = \"{}\"\nlimits = {{ deadline = \"10s\" }}\n",
-            guest("misbehaves").display()
+             [models.person]\npath = {:?}\n\n\
+             [plugins.painter]\ncomponent = {:?}\nmodels = [\"person\"]\n\
+             permissions = {{ pixels = true, jpeg = true }}\nlimits = {{ deadline = \"10s\", cpu = 1.0 }}\n",
+            file("models/person"),
+            guest("misbehaves")
         ))
     };
     let (plain, painted, wild) = (manifest("nothing"), manifest("paint"), manifest("marks"));

@@ -23,7 +23,7 @@ pub mod plugin;
 pub mod event;
 /// Where events and marks leave: JSON Lines, the live page.
 pub mod sink;
-/// Joins the stations for one app; nothing else knows two of them.
+/// Joins the stations for the apps of a run; nothing else knows two of them.
 pub mod pipeline;
 /// One file a command.
 pub mod cli;

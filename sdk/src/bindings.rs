@@ -17,3 +17,15 @@ wit_bindgen::generate!({
     export_macro_name: "export_lifecycle",
     default_bindings_module: "transom_sdk::bindings",
 });
+
+/// What a plugin that answers requests exports besides.
+pub mod handler {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "handler",
+        generate_all,
+        pub_export_macro: true,
+        export_macro_name: "export_handler",
+        default_bindings_module: "transom_sdk::bindings::handler",
+    });
+}

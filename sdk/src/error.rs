@@ -1,6 +1,8 @@
 //! Mistakes of a call to the host, in words, so that `?` serves in a function that returns a message for
 //! the owner.
 
+use crate::http::HttpError;
+use crate::storage::StorageError;
 use crate::{EventError, FrameError, ModelError};
 
 impl From<ModelError> for String {
@@ -35,6 +37,30 @@ impl From<EventError> for String {
             EventError::BadDetection(what) => format!("bad detection in an event: {what}"),
             EventError::TooLarge => "the event is larger than the host takes".to_owned(),
             EventError::TooMany => "too many events for now; this one was dropped".to_owned(),
+        }
+    }
+}
+
+impl From<StorageError> for String {
+    fn from(error: StorageError) -> String {
+        match error {
+            StorageError::BadArgument(what) => format!("bad key or value: {what}"),
+            StorageError::Quota(what) => format!("no room in storage: {what}"),
+            StorageError::Busy => "too many changes of storage for now".to_owned(),
+            StorageError::Failed(what) => format!("storage failed: {what}"),
+        }
+    }
+}
+
+impl From<HttpError> for String {
+    fn from(error: HttpError) -> String {
+        match error {
+            HttpError::BadRequest(what) => format!("bad request: {what}"),
+            HttpError::Denied(what) => format!("not granted: {what}"),
+            HttpError::TooLarge(what) => format!("too large: {what}"),
+            HttpError::Busy => "too many requests for now".to_owned(),
+            HttpError::TimedOut => "no whole answer in time".to_owned(),
+            HttpError::Failed(what) => format!("the request failed: {what}"),
         }
     }
 }

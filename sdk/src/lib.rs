@@ -34,7 +34,7 @@
 //! `cargo build --release --target wasm32-wasip2`; the `.wasm` file is the component.
 //!
 //! What the host gives: [`Frame`] (pixels, on request), [`Model`], [`Event`], [`marks`], [`metrics`],
-//! [`log`] with [`error!`], [`warn!`], [`info!`] and [`debug!`].
+//! [`log`] with [`error!`], [`warn!`], [`info!`] and [`debug!`], [`storage`], [`http`] and [`serve`].
 //! What needs no host, and is as well tested on your machine: [`tracker`], [`line`](mod@line), and the
 //! geometry of [`Region`] and [`Point`].
 
@@ -46,6 +46,15 @@ mod setup;
 
 /// Asking models about frames.
 mod model;
+
+/// Answering requests on the ports the owner opened.
+pub mod serve;
+
+/// Asking hosts the owner granted.
+pub mod http;
+
+/// Keys and values that outlive the plugin.
+pub mod storage;
 
 /// Following things from frame to frame.
 pub mod tracker;
@@ -81,6 +90,7 @@ pub use geometry::{Point, Region};
 pub use marks::Color;
 pub use model::{Detection, Model};
 pub use plugin::Plugin;
+pub use serve::Serve;
 pub use setup::Setup;
 
 #[doc(hidden)]

@@ -44,9 +44,31 @@ pub trait Plugin: Sized {
 /// transom_sdk::export!(Idle);
 /// # fn main() {}
 /// ```
+///
+/// A plugin that also answers requests implements [`Serve`](crate::Serve), and is exported with
+/// `transom_sdk::export!(Idle, serve)`.
 #[macro_export]
 macro_rules! export {
     ($plugin:ty) => {
+        $crate::export!(@ $plugin, );
+    };
+    ($plugin:ty, serve) => {
+        $crate::export!(@ $plugin, {
+            struct Handler;
+
+            impl $crate::bindings::handler::exports::wasi::http::incoming_handler::Guest for Handler {
+                fn handle(
+                    request: $crate::bindings::handler::wasi::http::types::IncomingRequest,
+                    out: $crate::bindings::handler::wasi::http::types::ResponseOutparam,
+                ) {
+                    $crate::serve::handle(&SLOT, request, out)
+                }
+            }
+
+            $crate::bindings::handler::export_handler!(Handler with_types_in $crate::bindings::handler);
+        });
+    };
+    (@ $plugin:ty, $($more:block)?) => {
         const _: () = {
             use $crate::bindings::exports::transom::app::lifecycle;
 
@@ -77,7 +99,8 @@ macro_rules! export {
                 }
             }
 
-    $crate::bindings::export_lifecycle!(Lifecycle with_types_in $crate::bindings);
+            $crate::bindings::export_lifecycle!(Lifecycle with_types_in $crate::bindings);
+            $($more)?
         };
     };
 }

@@ -6,54 +6,19 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use transom::base::{Clock, Notices};
-use transom::frame::{Color, Frame, Memo, Pool, Region};
-use transom::plugin::{
-    Call, Camera, ClassScore, Detection, Engine, Limits, ModelError, ModelInfo, Models, Param, ParamValue,
-    Plugin, Said, Setup, Tensor,
-};
+use transom::frame::Region;
+use transom::plugin::{Call, Compiler, Detection, Engine, Linked, Plugin, Said};
 
 use crate::app::guest;
-use crate::bare::Bare;
+use crate::bare::{Bare, Guards};
 use crate::measure::{median, quantile, ratio, rounds};
+use crate::ready::{self, Answered, UNBOUND};
 use crate::table::{Row, Table};
 
 /// Rounds in which every variant has its turn.
 const ROUNDS: usize = 15;
 /// Calls of a turn; the first tenth warms up.
 const CALLS: usize = 2_000;
-
-/// A model that has answered already.
-struct Answered {
-    found: Vec<Detection>,
-    busy: bool,
-}
-
-impl Models for Answered {
-    fn detect(
-        &self,
-        _: usize,
-        _: &Frame,
-        _: Option<Region>,
-        _: Option<f32>,
-    ) -> Result<Vec<Detection>, ModelError> {
-        if self.busy { Err(ModelError::Busy) } else { Ok(self.found.clone()) }
-    }
-
-    fn classify(
-        &self,
-        _: usize,
-        _: &Frame,
-        _: Option<Region>,
-        _: u32,
-    ) -> Result<Vec<ClassScore>, ModelError> {
-        Ok(Vec::new())
-    }
-
-    fn infer(&self, _: usize, _: &Frame, _: Option<Region>) -> Result<Vec<Tensor>, ModelError> {
-        Ok(Vec::new())
-    }
-}
 
 /// As many things as said, in a grid.
 fn found(count: usize) -> Vec<Detection> {
@@ -64,38 +29,11 @@ fn found(count: usize) -> Vec<Detection> {
     (0..count).map(thing).collect()
 }
 
-fn frame() -> Arc<Frame> {
-    Arc::new(Frame {
-        sequence: 7,
-        media_time_us: 280_000,
-        captured_at_us: 1_700_000_000_000_000,
-        planes: Pool::default().take(768, 432),
-        color: Color::default(),
-        memo: Memo::default(),
-    })
-}
-
-const LABELS: [&str; 2] = ["person", "bicycle"];
-
 fn plugin(engine: &Engine, count: usize, watched: bool, busy: bool) -> Plugin {
-    let program = engine.load(&guest("detections")).expect("the guest compiles");
-    let setup = Setup {
-        app: "bench".into(),
-        name: "detections".into(),
-        params: vec![Param { name: "threshold".to_owned(), value: ParamValue::Float(0.5) }],
-        cameras: vec![Camera {
-            name: "camera".to_owned(),
-            stream: 0,
-            title: "Camera".to_owned(),
-            max_fps: 0.0,
-        }],
-        models: vec![ModelInfo { name: "detector".to_owned(), labels: LABELS.map(str::to_owned).to_vec() }],
-        ask: Arc::new(Answered { found: found(count), busy }),
-        limits: Limits::default(),
-        watched: Arc::new(AtomicBool::new(watched)),
-        clock: Clock::system(),
-        notices: Notices::none(),
-    };
+    let program = engine.load(&guest("detections"), Linked::ALL).expect("the guest compiles");
+    let ask = Answered { scenes: vec![found(count)], busy };
+    let mut setup = ready::setup("detections", vec![ready::threshold()], ask, UNBOUND);
+    setup.watched = Arc::new(AtomicBool::new(watched));
     Plugin::start(program, setup, &mut Said::default()).expect("the guest starts")
 }
 
@@ -125,8 +63,8 @@ fn variant(what: &'static str, target: Option<f64>, call: impl FnMut() + 'static
 }
 
 pub(crate) fn bench(table: &mut Table) {
-    let engine = Engine::new().expect("the engine starts");
-    let frame = frame();
+    let engine = Engine::new(Compiler::Here).expect("the engine starts");
+    let frame = ready::frame(7, 280_000);
     let ours = |what, target, count, watched, busy| {
         let (mut plugin, frame, mut said) =
             (plugin(&engine, count, watched, busy), Arc::clone(&frame), Said::default());
@@ -138,8 +76,9 @@ pub(crate) fn bench(table: &mut Table) {
         })
     };
     let bare = |count: usize, watched| {
-        let mut bare = Bare::start(&guest("detections"), &found(count), &LABELS, watched);
-        variant("", None, move || bare.on_frame())
+        let params = [ready::threshold()];
+        let mut bare = Bare::start("detections", &params, &vec![found(count)], watched, Guards::default());
+        variant("", None, move || assert_eq!(bare.on_frame(7, 280_000), 1))
     };
     // Each of ours beside its peer.
     let mut pairs = [

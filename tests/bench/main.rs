@@ -11,17 +11,24 @@
 //!
 //! Taken from the environment: `TRANSOM_SHARED_DATA`, a folder with real clips and models (default
 //! `../shared/data`); `PYTHON`, which has numpy, opencv-python-headless and onnxruntime (default `python3`);
+//! `WASMTIME`, its command (default `wasmtime`);
 //! `TRANSOM_BINARY`, another build of the command, to compare two; `TRANSOM_BENCH_ROUNDS`, fewer rounds for a
 //! quick look.
 
 mod app;
 mod bare;
 mod calls;
+mod deadline;
 mod decode;
 mod glue;
+mod idle;
+mod inbound;
+mod limits;
 mod measure;
 mod peer;
+mod ready;
 mod real_time;
+mod share;
 mod sharing;
 mod start;
 mod table;
@@ -31,7 +38,7 @@ use table::Table;
 /// A benchmark: what it is called, and what fills the table.
 type Bench = (&'static str, fn(&mut Table));
 
-const ALL: [Bench; 7] = [
+const ALL: [Bench; 12] = [
     ("calls", calls::bench),
     ("glue", glue::bench),
     ("real-time", real_time::bench),
@@ -39,6 +46,11 @@ const ALL: [Bench; 7] = [
     ("peer", peer::bench),
     ("sharing", sharing::bench),
     ("decode", decode::bench),
+    ("limits", limits::bench),
+    ("deadline", deadline::bench),
+    ("share", share::bench),
+    ("idle", idle::bench),
+    ("inbound", inbound::bench),
 ];
 
 fn main() {

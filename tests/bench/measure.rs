@@ -27,14 +27,22 @@ pub(crate) fn run(command: &mut Command) -> Result<Finished, String> {
     Ok(Finished { wall, cpu, stdout: text(&done.stdout) })
 }
 
-/// CPU time of all children waited for so far: `cutime` and `cstime` of proc(5), in ticks of 1/100 s on
-/// every Linux.
+/// CPU time of all children waited for so far: `cutime` and `cstime` of proc(5).
 fn children_cpu() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    stat("self", 16)
+}
+
+/// CPU time of a process so far: `utime` and `stime` of proc(5).
+pub(crate) fn cpu_of(process: u32) -> Duration {
+    stat(&process.to_string(), 14)
+}
+
+/// Two fields of a process's `stat`, counted from 1, together; in ticks of 1/100 s on every Linux.
+fn stat(process: &str, first: usize) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     // The second field is the command's name, in brackets and with whatever spaces it has.
-    let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks: u64 =
-        fields.split_whitespace().skip(13).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().skip(first - 3);
+    let ticks: u64 = fields.take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
     Duration::from_millis(10 * ticks)
 }
 

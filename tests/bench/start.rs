@@ -65,7 +65,11 @@ fn parts(table: &mut Table, clip: &Path) {
     let compile = |name: &str| {
         let component = guest(name);
         ms(&|| {
-            drop(plugin::Engine::new().and_then(|engine| engine.load(&component)).expect("a guest compiles"));
+            drop(
+                plugin::Engine::new(plugin::Compiler::Here)
+                    .and_then(|engine| engine.load(&component, plugin::Linked::ALL))
+                    .expect("a guest compiles"),
+            );
         })
     };
     let (detections, counter) = (compile("detections"), compile("people_counter"));

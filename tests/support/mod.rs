@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+pub(crate) mod http;
 pub(crate) mod live;
 pub(crate) mod rtsp_camera;
 pub(crate) mod video;
@@ -20,10 +21,22 @@ pub(crate) fn file(path: &str) -> PathBuf {
     root().join(path)
 }
 
-/// The built command.
+/// The built command. `run` is given whatever the app asks for; see [`ungranted`].
 pub(crate) fn transom<I: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = I>) -> Command {
+    let mut arguments = arguments.into_iter().peekable();
+    let runs = arguments.peek().is_some_and(|first| first.as_ref() == "run");
+    let mut command = ungranted(arguments);
+    if runs {
+        command.args(["--grant", "all"]);
+    }
+    command
+}
+
+/// The built command, its lasting state in a folder of the tests.
+pub(crate) fn ungranted<I: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = I>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_transom-under-test"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.env("XDG_STATE_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/state"));
     command
 }
 

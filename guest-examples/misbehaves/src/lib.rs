@@ -9,6 +9,7 @@
 //! | `trap-once` | panics at the frame whose number in its stream is `at`, and at no other |
 //! | `configure-trap`, `configure-error`, `configure-loop`, `configure-sleep` | the same in `configure` |
 //! | `stop-trap`, `stop-loop` | the same in `on-stop`; `stop-event` publishes a last event `stopped` there |
+//! | `work` | computes for about 20 ms of every frame |
 //! | `handles` | opens its first model again and again and keeps every handle |
 //! | `unknown-model` | asks in `configure` for a model it was not given |
 //! | `bad-events`, `large-events`, `many-events` | publishes what the host must refuse, and says so if it does not |
@@ -70,6 +71,10 @@ impl Plugin for Misbehaves {
             "allocate" => allocate(),
             "recurse" => {
                 recurse(0);
+                Ok(())
+            }
+            "work" => {
+                work();
                 Ok(())
             }
             "handles" => self.open_models(),
@@ -137,6 +142,16 @@ fn forever() -> ! {
     let mut turns = 0_u64;
     loop {
         turns = std::hint::black_box(turns.wrapping_add(1));
+    }
+}
+
+fn work() {
+    let began = std::time::Instant::now();
+    let mut turns = 0_u64;
+    while began.elapsed() < std::time::Duration::from_millis(20) {
+        for _ in 0..10_000 {
+            turns = std::hint::black_box(turns.wrapping_add(1));
+        }
     }
 }
 

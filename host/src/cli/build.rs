@@ -1,5 +1,5 @@
-//! Builds a plugin whose sources are newer than its component. A vendor's convenience: `transom run` does
-//! it, an owner's box never does.
+//! Builds a plugin whose sources are newer than its component. A vendor's convenience: whoever runs a manifest
+//! with a `build` runs that command, as whoever runs a Makefile does.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,8 +1,14 @@
 //! One file a command. Machine output goes to standard output, words to standard error; the exit code is
 //! the error's kind (`host/docs/cli.md`).
 
+mod apps;
 mod build;
+mod compile;
+mod grants;
+mod inspect;
+mod place;
 mod probe;
+mod prove;
 mod run;
 mod schema;
 mod signals;
@@ -25,12 +31,19 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run an app in the foreground: video in, its plugins' events out
+    /// Run apps in the foreground: video in, their plugins' events out
     Run(run::Run),
+    /// Say what a plugin wants and may do: the permission sheet of an app or a component
+    Inspect(inspect::Inspect),
+    /// Prove on this machine that hostile plugins are stopped, and what that costs a good one
+    Prove(prove::Prove),
     /// Say what a camera or recording really sends
     Probe(probe::Probe),
     /// Print the JSON Schema of a manifest
     Schema(schema::Schema),
+    /// Compile a component from standard input to standard output, within limits; what `run` starts for it
+    #[command(hide = true)]
+    Compile(compile::Compile),
 }
 
 /// Runs the command the arguments ask for.
@@ -40,7 +53,10 @@ pub fn main() -> ExitCode {
     let result: Result<ExitCode> = match cli.command {
         Command::Run(command) => command.execute(),
         Command::Probe(command) => command.execute(),
+        Command::Prove(command) => command.execute(),
         Command::Schema(command) => command.execute(),
+        Command::Inspect(command) => command.execute(),
+        Command::Compile(command) => command.execute(),
     };
     match result {
         Ok(code) => code,

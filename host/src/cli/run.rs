@@ -8,21 +8,25 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::base::{Clock, Error, Result, Shutdown};
-use crate::manifest::{App, Events, Overrides};
-use crate::pipeline::{self, Options, Progress, Surroundings};
+use crate::manifest::{App, Events, Overrides, Source};
+use crate::pipeline::{self, Member, Options, Progress, Surroundings};
+use crate::plugin::egress::SystemResolver;
 use crate::sink::{JsonLines, View};
 
 use super::build::build_stale;
+use super::place::{apart, state_folder};
 use super::signals::stop_on_signal;
 use super::terminal::Terminal;
+use super::{apps, grants};
 
-/// Runs an app in the foreground; nothing is stored.
+/// Runs apps in the foreground; nothing is stored but what their plugins may keep.
 #[derive(clap::Args)]
 pub(super) struct Run {
-    /// The app: a folder with an app.toml, or that file
-    #[arg(value_name = "APP")]
-    app: PathBuf,
-    /// What stands for a camera of the app: rtsp://… or a file; the same name twice: several streams
+    /// The apps: folders with an app.toml, or such files
+    #[arg(value_name = "APP", required = true)]
+    apps: Vec<PathBuf>,
+    /// What stands for a camera: rtsp://… or a file; the same name twice: several streams. Where several apps
+    /// run, APP.NAME=SOURCE is for one of them
     #[arg(long, value_name = "NAME=SOURCE", value_parser = pair)]
     camera: Vec<(String, String)>,
     /// A param's value
@@ -31,9 +35,16 @@ pub(super) struct Run {
     /// Another model in place of one of the app's: a folder with a model.toml
     #[arg(long, value_name = "NAME=DIR", value_parser = pair)]
     model: Vec<(String, String)>,
-    /// The owner's manifest, instead of the deploy.toml beside the app.toml
+    /// The owner's manifest, instead of the deploy.toml beside the app.toml; for one app only
     #[arg(long, value_name = "FILE")]
     deploy: Option<PathBuf>,
+    /// `all`: grant whatever the apps ask for, without asking; for development
+    #[arg(long, value_name = "all")]
+    grant: Option<GrantAll>,
+    /// Where plugins' storage and compiled code are kept [default: $XDG_STATE_HOME/transom, else
+    /// ~/.local/state/transom]
+    #[arg(long, value_name = "FOLDER")]
+    state: Option<PathBuf>,
     /// Start recordings again where they end
     #[arg(long = "loop")]
     looped: bool,
@@ -54,6 +65,11 @@ pub(super) struct Run {
     view: Option<SocketAddr>,
 }
 
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum GrantAll {
+    All,
+}
+
 fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -72,41 +88,49 @@ fn view_addr(text: &str) -> Result<SocketAddr, String> {
 
 impl Run {
     pub(super) fn execute(self) -> Result<ExitCode> {
-        let app = App::load(
-            &self.app,
-            self.deploy.as_deref(),
-            &Overrides {
-                cameras: self.camera,
-                params: self.param,
-                models: self.model.into_iter().map(|(name, dir)| (name, dir.into())).collect(),
-                events: self.events,
-            },
-        )?;
-        let to = app.events.clone().unwrap_or(Events::Stdout);
-        let terminal = Terminal::new(to == Events::Stdout);
+        let overrides = Overrides {
+            cameras: self.camera,
+            params: self.param,
+            models: self.model.into_iter().map(|(name, dir)| (name, dir.into())).collect(),
+            events: self.events,
+            to_look_at: false,
+        };
+        let mut apps = apps::load(&self.apps, self.deploy.as_deref(), &overrides)?;
+        grants::settle(&mut apps, self.grant.is_some())?;
+        let to: Vec<Events> = apps.iter().map(|app| app.events.clone().unwrap_or(Events::Stdout)).collect();
+        let terminal = Terminal::new(to.contains(&Events::Stdout));
         let notices = terminal.notices();
-        build_stale(&app, &notices)?;
+        for app in &apps {
+            build_stale(app, &notices)?;
+        }
 
         let clock = Clock::system();
         let shutdown = Shutdown::default();
         stop_on_signal(&shutdown)?;
-        refuse_inputs_as_outputs(&app, &to, self.summary.as_deref())?;
+        refuse_inputs_as_outputs(&apps, &to, self.summary.as_deref())?;
         // Before the run: hours of work are not to end with a place nobody can write to.
         let report = self.summary.as_deref().map(SummaryFile::create).transpose()?;
         let view = self.view.map(View::start).transpose()?.map(Arc::new);
-        let events = Arc::new(match &to {
-            Events::Stdout => JsonLines::stdout(),
-            Events::File(path) => JsonLines::file(path)?,
-        });
-        let options = Options { looped: self.looped, realtime: self.realtime, frames: self.frames };
+        let title =
+            apps.iter().map(|app| format!("{} {}", app.title, app.version)).collect::<Vec<_>>().join(", ");
+        let members = members(apps, &to)?;
+        let options = Options {
+            looped: self.looped,
+            realtime: self.realtime,
+            frames: self.frames,
+            ..Options::default()
+        };
+        let state = self.state.or_else(state_folder);
         let surroundings = Surroundings {
             clock,
             shutdown: shutdown.clone(),
             notices: notices.clone(),
-            events,
             view: view.clone(),
+            compiler: apart(state.as_deref())?,
+            state,
+            resolver: Arc::new(SystemResolver),
         };
-        let run = match pipeline::Run::prepare(&app, options, surroundings) {
+        let run = match pipeline::Run::prepare(&members, options, surroundings) {
             Err(_) if shutdown.is_stopped() => {
                 terminal.line("stopped before the run began");
                 return Ok(ExitCode::SUCCESS);
@@ -116,7 +140,7 @@ impl Run {
         let progress = run.progress();
         if let Some(view) = &view {
             let shown = progress.clone();
-            view.show(&format!("{} {}", app.title, app.version), move || numbers(&shown));
+            view.show(&title, move || numbers(&shown));
             notices.info(format!("the live page is at http://{}/", view.addr()));
         }
 
@@ -163,24 +187,48 @@ fn numbers(progress: &Progress) -> Vec<(String, String)> {
     rows
 }
 
+/// Each app with its sink; apps whose events go to one place share it.
+fn members(apps: Vec<App>, to: &[Events]) -> Result<Vec<Member>> {
+    let mut sinks: Vec<(&Events, Arc<JsonLines>)> = Vec::new();
+    let mut members = Vec::new();
+    for (app, to) in apps.into_iter().zip(to) {
+        let open = sinks.iter().find(|(other, _)| *other == to).map(|(_, sink)| Arc::clone(sink));
+        let events = match (open, to) {
+            (Some(sink), _) => sink,
+            (None, Events::Stdout) => Arc::new(JsonLines::stdout()),
+            (None, Events::File(path)) => Arc::new(JsonLines::file(path)?),
+        };
+        sinks.push((to, Arc::clone(&events)));
+        members.push(Member { app, events });
+    }
+    Ok(members)
+}
+
 /// A slip of the keyboard is not to cost somebody's recording or manifest.
-fn refuse_inputs_as_outputs(app: &App, events: &Events, summary: Option<&Path>) -> Result<()> {
-    let sources =
-        app.cameras.iter().flat_map(|camera| &camera.sources).map(|source| PathBuf::from(&source.location));
-    let components = app.plugins.iter().map(|plugin| plugin.component.clone());
-    let inputs: Vec<PathBuf> = sources
-        .chain(components)
-        .chain([app.file.clone()])
+fn refuse_inputs_as_outputs(apps: &[App], events: &[Events], summary: Option<&Path>) -> Result<()> {
+    let sources = |app: &App| {
+        let sources: Vec<&Source> = app.cameras.iter().flat_map(|camera| &camera.sources).collect();
+        sources.into_iter().map(|source| PathBuf::from(&source.location)).collect::<Vec<_>>()
+    };
+    let inputs: Vec<PathBuf> = apps
+        .iter()
+        .flat_map(sources)
+        .chain(apps.iter().flat_map(|app| &app.plugins).map(|plugin| plugin.component.clone()))
+        .chain(apps.iter().map(|app| app.file.clone()))
         .filter_map(|path| path.canonicalize().ok())
         .collect();
-    let events = match events {
-        Events::File(path) => Some(path.as_path()),
-        Events::Stdout => None,
-    };
-    let outputs = [("--events", events), ("--summary", summary)];
+    let mut files: Vec<&Path> = Vec::new();
+    for to in events {
+        if let Events::File(path) = to
+            && !files.contains(&path.as_path())
+        {
+            files.push(path);
+        }
+    }
+    let outputs =
+        files.into_iter().map(|path| ("--events", path)).chain(summary.map(|path| ("--summary", path)));
     let mut taken: Option<PathBuf> = None;
     for (option, path) in outputs {
-        let Some(path) = path else { continue };
         let Ok(real) = path.canonicalize() else { continue };
         if inputs.contains(&real) {
             let shown = path.display();

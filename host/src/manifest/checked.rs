@@ -1,25 +1,31 @@
 //! From what was written to what it means: references resolved, defaults filled, the owner's file and the
 //! command line applied. Goes on after a mistake, so that all of them are told at once.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::document::{self, Document, join};
+use super::machine::Machine;
 use super::params::Takes;
-use super::report::{FileId, Report, instead, quoted};
+use super::permissions::{Asked, Owner};
+use super::report::{Report, instead, quoted};
 use super::written::{
-    AppFile, At, BuildWritten, CameraSection, DeployCamera, DeployFile, LimitsSection, Name, PluginSection,
-    in_order,
+    AppFile, At, BuildWritten, CameraSection, DeployCamera, DeployFile, Name, PluginSection, in_order,
 };
 use super::{
-    App, Build, Camera, DEADLINE, Events, Limits, MEMORY_BYTES, ModelRef, Overrides, Param, Plugin, Source,
-    schema, source, units,
+    App, Build, Camera, DEFAULT_PORT_RANGE, Events, Grants, Limits, ModelRef, Overrides, Param, Plugin,
+    Source, limits, permissions, schema, source, units,
 };
 use crate::base::{Error, Result};
 
-pub(super) fn load(path: &Path, deploy: Option<&Path>, overrides: &Overrides) -> Result<App> {
+pub(super) fn load(
+    path: &Path,
+    deploy: Option<&Path>,
+    overrides: &Overrides,
+    machine: &Machine,
+) -> Result<App> {
     let file = find(path)?;
     let beside = document::folder_of(&file).join("deploy.toml");
     // A link that leads nowhere is a mistake to be told, not an absent file.
@@ -29,19 +35,25 @@ pub(super) fn load(path: &Path, deploy: Option<&Path>, overrides: &Overrides) ->
     let app = document::read::<AppFile>(&file, &schema::APP, &mut report);
     let deploy = deploy.map(|path| document::read::<DeployFile>(path, &schema::DEPLOY, &mut report));
     let app = match (app, deploy) {
-        (Some(app), None) => Check { app: &app, deploy: None, overrides, report: &mut report }.app(&file),
-        (Some(app), Some(Some(deploy))) => {
-            Check { app: &app, deploy: Some(&deploy), overrides, report: &mut report }.app(&file)
-        }
         // What a file that cannot be read would have said is anyone's guess.
-        _ => None,
+        (None, _) | (_, Some(None)) => None,
+        (Some(app), deploy) => Check {
+            app: &app,
+            deploy: deploy.flatten().as_ref(),
+            overrides,
+            machine,
+            port_range: DEFAULT_PORT_RANGE,
+            host_ports: BTreeMap::new(),
+            report: &mut report,
+        }
+        .app(&file),
     };
     report.finish()?;
     app.ok_or_else(|| Error::internal("a manifest without mistakes gave no app"))
 }
 
 /// The `app.toml` meant by `path`.
-fn find(path: &Path) -> Result<PathBuf> {
+pub(super) fn find(path: &Path) -> Result<PathBuf> {
     let shown = || quoted(&path.to_string_lossy());
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => {
@@ -66,6 +78,10 @@ struct Check<'a> {
     app: &'a Document<AppFile>,
     deploy: Option<&'a Document<DeployFile>>,
     overrides: &'a Overrides,
+    machine: &'a Machine,
+    port_range: RangeInclusive<u16>,
+    /// The ports of this box that are given away, each with what has it.
+    host_ports: BTreeMap<u16, String>,
     report: &'a mut Report,
 }
 
@@ -76,6 +92,7 @@ impl<'a> Check<'a> {
         let cameras = self.cameras();
         let models = self.models();
         let params = self.params();
+        self.port_range = self.port_range();
         let plugins = self.plugins();
         let events = self.events();
         let (app, id) = (self.app.written.app.as_ref()?, self.app.file);
@@ -106,6 +123,9 @@ impl<'a> Check<'a> {
             params,
             plugins,
             events,
+            port_range: self.port_range.clone(),
+            roots: self.roots(),
+            evidence: self.evidence(),
         })
     }
 
@@ -185,7 +205,7 @@ impl<'a> Check<'a> {
                 Err(what) => self.report.flag(format!("--camera {}", name.0), what),
             }
         }
-        if !is_given {
+        if !is_given && !self.overrides.to_look_at {
             let what = format!(
                 "camera `{0}` has no source; give `--camera {0}=SOURCE`, or `source` in `deploy.toml`",
                 name.0
@@ -309,7 +329,7 @@ impl<'a> Check<'a> {
                     }
                 }
             }
-            if !is_given {
+            if !is_given && !self.overrides.to_look_at {
                 let what = format!(
                     "param `{0}` has no value and no default; give `--param {0}=VALUE`, or set it in `deploy.toml`",
                     name.0
@@ -334,6 +354,12 @@ impl<'a> Check<'a> {
     fn plugin(&mut self, name: &At<Name>, written: &PluginSection) -> Plugin {
         let (app, plugin) = (self.app, name.0.as_str());
         let all = |section| app.names(section).into_iter().map(str::to_owned).collect::<Vec<_>>();
+        let models = match &written.models {
+            Some(names) => self.references(plugin, "models", names),
+            None => Vec::new(),
+        };
+        let asked = permissions::asked(plugin, written, models.clone(), app.file, self.report);
+        let grants = self.grants(name, &asked);
         Plugin {
             name: name.0.clone(),
             component: join(&app.folder, &written.component),
@@ -342,14 +368,13 @@ impl<'a> Check<'a> {
                 Some(names) => self.references(plugin, "cameras", names),
                 None => all("cameras"),
             },
-            models: match &written.models {
-                Some(names) => self.references(plugin, "models", names),
-                None => Vec::new(),
-            },
+            models,
             params: match &written.params {
                 Some(names) => self.references(plugin, "params", names),
                 None => all("params"),
             },
+            permissions: asked.permissions,
+            grants,
             limits: self.limits(name, written),
         }
     }
@@ -386,62 +411,44 @@ impl<'a> Check<'a> {
     }
 
     fn limits(&mut self, name: &At<Name>, written: &PluginSection) -> Limits {
-        let mut limits = Limits::default();
-        if let Some(asked) = &written.limits {
-            let (memory, deadline) = self.read_limits(&name.0, asked, self.app.file);
-            limits.memory_bytes = memory.unwrap_or(limits.memory_bytes);
-            limits.deadline = deadline.unwrap_or(limits.deadline);
-        }
-        let Some(deploy) = self.deploy else { return limits };
-        let Some(tighter) = deploy.written.plugins.get(name).and_then(|plugin| plugin.limits.as_ref()) else {
-            return limits;
+        let owners = self
+            .deploy
+            .and_then(|deploy| Some((deploy.file, deploy.written.plugins.get(name)?.limits.as_ref()?)));
+        let vendors = (self.app.file, written.limits.as_ref());
+        limits::Written { plugin: name, app: vendors, deploy: owners }.check(self.machine, self.report)
+    }
+
+    fn grants(&mut self, name: &At<Name>, asked: &Asked) -> Grants {
+        let Some(deploy) = self.deploy else { return Grants::default() };
+        let Some(written) = deploy.written.plugins.get(name).and_then(|plugin| plugin.grants.as_ref()) else {
+            return Grants::default();
         };
-        let (memory, deadline) = self.read_limits(&name.0, tighter, deploy.file);
-        let mut looser = |key: &str, typed: Option<&At<String>>, of_app: String| {
-            let Some(typed) = typed else { return };
+        let mut owner = Owner { deploy, port_range: &self.port_range, host_ports: &mut self.host_ports };
+        permissions::granted(&name.0, asked, written, &mut owner, self.report)
+    }
+
+    fn port_range(&mut self) -> RangeInclusive<u16> {
+        let Some(deploy) = self.deploy else { return DEFAULT_PORT_RANGE };
+        let Some(typed) = &deploy.written.port_range else { return DEFAULT_PORT_RANGE };
+        units::port_range(typed).unwrap_or_else(|| {
             let what = format!(
-                "plugin `{}`: `{key}` of {} is looser than the app's `{of_app}`; only tighter ones can be set here",
-                name.0,
+                "`port_range` is {}; it takes two ports from 1024 to 65535, the lower first, as in `8000-9000`",
                 quoted(typed)
             );
             self.report.at(deploy.file, typed.at(), what);
-        };
-        match memory {
-            Some(memory) if memory > limits.memory_bytes => {
-                looser("memory", tighter.memory.as_ref(), units::show_size(limits.memory_bytes));
-            }
-            Some(memory) => limits.memory_bytes = memory,
-            None => {}
-        }
-        match deadline {
-            Some(deadline) if deadline > limits.deadline => {
-                looser("deadline", tighter.deadline.as_ref(), units::show_duration(limits.deadline));
-            }
-            Some(deadline) => limits.deadline = deadline,
-            None => {}
-        }
-        limits
+            // So that nothing is said of ports that may well be in the range that was meant.
+            u16::MIN..=u16::MAX
+        })
     }
 
-    /// The limits that are written and right.
-    fn read_limits(
-        &mut self,
-        plugin: &str,
-        written: &LimitsSection,
-        file: FileId,
-    ) -> (Option<u64>, Option<Duration>) {
-        let report = &mut *self.report;
-        let mut wrong = |key: &str, typed: &At<String>, remedy: String| {
-            let what = format!("plugin `{plugin}`: `{key}` is {}; {remedy}", quoted(typed));
-            report.at(file, typed.at(), what);
-        };
-        let memory = written.memory.as_ref().and_then(|typed| {
-            units::size(typed, &MEMORY_BYTES).map_err(|remedy| wrong("memory", typed, remedy)).ok()
-        });
-        let deadline = written.deadline.as_ref().and_then(|typed| {
-            units::duration(typed, &DEADLINE).map_err(|remedy| wrong("deadline", typed, remedy)).ok()
-        });
-        (memory, deadline)
+    fn roots(&self) -> Vec<PathBuf> {
+        let Some(deploy) = self.deploy else { return Vec::new() };
+        deploy.written.roots.iter().flatten().map(|path| join(&deploy.folder, path)).collect()
+    }
+
+    fn evidence(&self) -> Option<PathBuf> {
+        let deploy = self.deploy?;
+        deploy.written.evidence.as_ref().map(|folder| join(&deploy.folder, folder))
     }
 
     fn events(&mut self) -> Option<Events> {

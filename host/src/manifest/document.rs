@@ -91,7 +91,7 @@ fn syntax_errors(text: &str, errors: &[toml::de::Error], file: FileId, report: &
         let what = match text.get(span.clone()) {
             Some(key) if is_duplicate(error) => format!("{} is here a second time; keep one", quoted(key)),
             _ if error.message().contains("recurs") => {
-                "this is nested too deep; no manifest goes deeper than five levels".to_owned()
+                "this is nested too deep; no manifest goes deeper than seven levels".to_owned()
             }
             _ => error.message().replace('\n', " "),
         };

@@ -107,7 +107,12 @@ fn position(text: &str, at: usize) -> (usize, usize) {
 /// A value in backticks: one line, no control characters (a manifest is a stranger's text on the owner's
 /// terminal), not too long.
 pub(super) fn quoted(value: &str) -> String {
-    let mut shown = String::from("`");
+    format!("`{}`", plain(value))
+}
+
+/// A value as [`quoted`] has it, without its backticks.
+pub(super) fn plain(value: &str) -> String {
+    let mut shown = String::new();
     for (index, c) in value.chars().enumerate() {
         if index == MAX_QUOTED_CHARS {
             shown.push('…');
@@ -121,7 +126,6 @@ pub(super) fn quoted(value: &str) -> String {
             shown.push(c);
         }
     }
-    shown.push('`');
     shown
 }
 
@@ -160,11 +164,17 @@ pub(super) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>)
     best.filter(|(likeness, _)| *likeness > 0.5).map(|(_, name)| name)
 }
 
-/// What there is in place of `wrong`, as a remedy: the nearest name, else all of them.
+/// What there is in place of `wrong`, as a remedy.
 pub(super) fn instead(owner: &str, wrong: &str, known: &[&str]) -> String {
-    match nearest(wrong, known.iter().copied()) {
-        Some(name) => format!("{owner} has {}", quoted(name)),
-        None if known.is_empty() => format!("{owner} has none"),
-        None => format!("{owner} has {}", list(known.iter().copied(), "and")),
+    format!("{owner} has {}", one_of(wrong, known.iter().copied()))
+}
+
+/// The nearest of the `known` names, else all of them.
+pub(super) fn one_of<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str, IntoIter: Clone>) -> String {
+    let known = known.into_iter();
+    match nearest(wrong, known.clone()) {
+        Some(name) => quoted(name),
+        None if known.clone().next().is_none() => "none".to_owned(),
+        None => list(known, "and"),
     }
 }

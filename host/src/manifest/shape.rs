@@ -21,7 +21,8 @@ pub(super) struct Broken {
 
 /// Checks `table`, the text of `file`, against `schema`.
 pub(super) fn check(table: &DeTable<'_>, schema: &Value, file: FileId, report: &mut Report) -> Broken {
-    let mut walk = Walk { report, file, root: schema, path: Vec::new(), broken: Broken::default() };
+    let mut walk =
+        Walk { report, file, root: schema, path: Vec::new(), entries: Vec::new(), broken: Broken::default() };
     walk.table(table, 0, schema);
     walk.broken
 }
@@ -32,6 +33,8 @@ struct Walk<'a> {
     root: &'a Value,
     /// The keys that lead to where the walk is.
     path: Vec<String>,
+    /// How many keys lead to each list of which the walk is in an entry.
+    entries: Vec<usize>,
     broken: Broken,
 }
 
@@ -46,11 +49,31 @@ impl Walk<'_> {
         self.report.at(self.file, at, what);
     }
 
-    /// The present table in words.
+    /// Whether a key of the file is a section rather than a value.
+    fn is_section(&self, key: &str) -> bool {
+        self.root["properties"][key]["type"] == "object"
+    }
+
+    /// A key of the file as it is written.
+    fn in_brackets(&self, key: &str) -> String {
+        if self.is_section(key) { format!("[{key}]") } else { key.to_owned() }
+    }
+
+    /// The present table or entry in words.
     fn here(&self) -> String {
-        match self.path.as_slice() {
+        self.in_words(self.path.len(), &self.entries)
+    }
+
+    /// What the first `depth` keys lead to in words, `entries` of lists on the way.
+    fn in_words(&self, depth: usize, entries: &[usize]) -> String {
+        if let Some((list, outer)) = entries.split_last() {
+            let entry = format!("an entry of {}", self.in_words(*list, outer));
+            let keys = &self.path[*list..depth];
+            return if keys.is_empty() { entry } else { format!("{} of {entry}", quoted(&keys.join("."))) };
+        }
+        match &self.path[..depth] {
             [] => "the file".to_owned(),
-            [section] => quoted(&format!("[{section}]")),
+            [key] => quoted(&self.in_brackets(key)),
             [section, item] => quoted(&format!("[{section}.{item}]")),
             [section, item, rest @ ..] => {
                 format!("{} in {}", quoted(&rest.join(".")), quoted(&format!("[{section}.{item}]")))
@@ -62,7 +85,7 @@ impl Walk<'_> {
     /// their items but in `deploy.toml`'s `[params]`.
     fn this(&self, takes_table: bool) -> String {
         match self.path.as_slice() {
-            [section, key] if !takes_table => {
+            [section, key] if !takes_table && self.entries.is_empty() => {
                 format!("{} in {}", quoted(key), quoted(&format!("[{section}]")))
             }
             _ => self.here(),
@@ -144,28 +167,30 @@ impl Walk<'_> {
         if !self.path.is_empty() {
             let what =
                 format!("{} has no key {}; {}", self.here(), quoted(name), instead("it", name, &names));
-            if meant.is_some() {
+            // An entry has no keys of its own that lead to it, so that nothing less can be left out.
+            if meant.is_some() || !self.entries.is_empty() {
                 self.wrong(at, what);
             } else {
                 self.report.at(self.file, at, what);
             }
             return meant;
         }
-        let in_brackets = |name: &str| format!("[{name}]");
         let there = match near {
-            Some(near) => quoted(&in_brackets(near)),
+            Some(near) => quoted(&self.in_brackets(near)),
             None => {
-                let sections: Vec<String> = names.iter().map(|name| in_brackets(name)).collect();
-                list(sections.iter().map(String::as_str), "and")
+                let keys: Vec<String> = names.iter().map(|name| self.in_brackets(name)).collect();
+                list(keys.iter().map(String::as_str), "and")
             }
         };
         let what = if is_table {
-            format!("there is no section {}; there is {there}", quoted(&in_brackets(name)))
+            format!("there is no section {}; there is {there}", quoted(&format!("[{name}]")))
+        } else if near.is_some_and(|near| !self.is_section(near)) {
+            format!("there is no key {}; there is {there}", quoted(name))
         } else {
             format!("the key {} stands in no section; there is {there}", quoted(name))
         };
         self.report.at(self.file, at, what);
-        self.broken.unreadable |= meant.is_some();
+        self.broken.unreadable |= meant.as_deref().is_some_and(|meant| self.is_section(meant));
         meant
     }
 
@@ -191,7 +216,7 @@ impl Walk<'_> {
         let Some(fit) = alternatives(schema).find(|schema| allows(schema, kind)) else {
             let takes: Vec<&str> = alternatives(schema).flat_map(types).map(in_words).collect();
             let is_table = takes == ["a table"];
-            self.broken.unreadable |= self.path.len() == 1;
+            self.broken.unreadable |= self.path.len() == 1 && is_table;
             let what = format!("{} is {}; it takes {}", self.this(is_table), in_words(kind), either(&takes));
             // A table written by its header has its key as its place.
             return self.wrong(if kind == "object" { key_at } else { at }, what);
@@ -207,13 +232,15 @@ impl Walk<'_> {
                 if entries.is_empty() && fit["minItems"].as_u64().is_some_and(|least| least > 0) {
                     self.wrong(at, format!("{} is empty; it takes at least one entry", self.here()));
                 }
+                self.entries.push(self.path.len());
                 for entry in entries.iter() {
-                    self.entry(entry, &fit["items"]);
+                    self.value(entry, entry.span().start, &fit["items"]);
                 }
+                self.entries.pop();
             }
             DeValue::String(text) => {
                 let this = self.this(false);
-                self.text(&this, text, at, schema);
+                self.text(&this, text, at, schema, fit);
             }
             DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
                 Ok(number) => self.number(number as f64, &number.to_string(), at, fit),
@@ -237,19 +264,6 @@ impl Walk<'_> {
         }
     }
 
-    fn entry(&mut self, entry: &Spanned<DeValue<'_>>, schema: &Value) {
-        let kind = kind_of(entry.get_ref());
-        let at = entry.span().start;
-        let this = format!("an entry of {}", self.here());
-        if !allows(schema, kind) {
-            let takes: Vec<&str> = types(schema).into_iter().map(in_words).collect();
-            return self.wrong(at, format!("{this} is {}; it takes {}", in_words(kind), either(&takes)));
-        }
-        if let DeValue::String(text) = entry.get_ref() {
-            self.text(&this, text, at, schema);
-        }
-    }
-
     fn number(&mut self, value: f64, shown: &str, at: usize, schema: &Value) {
         let over = schema["exclusiveMinimum"].as_f64();
         let least = schema["minimum"].as_f64();
@@ -270,15 +284,18 @@ impl Walk<'_> {
         }
     }
 
-    fn text(&mut self, this: &str, text: &str, at: usize, schema: &Value) {
+    /// Of the alternatives of `schema`, `fit` is the first that takes texts.
+    fn text(&mut self, this: &str, text: &str, at: usize, schema: &Value, fit: &Value) {
         let length = text.chars().count() as u64;
-        if length == 0 && schema["minLength"].as_u64().is_some_and(|least| least > 0) {
+        if length == 0 && fit["minLength"].as_u64().is_some_and(|least| least > 0) {
             self.wrong(at, format!("{this} is empty; write something"));
-        } else if let Some(most) = schema["maxLength"].as_u64().filter(|most| length > *most) {
+        } else if let Some(most) = fit["maxLength"].as_u64().filter(|most| length > *most) {
             let what = format!("{this} has {length} characters; it takes at most {most}");
             self.wrong(at, what);
         }
-        let choices: Vec<&str> = alternatives(schema).filter_map(|choice| choice["const"].as_str()).collect();
+        let listed = fit["enum"].as_array().map(Vec::as_slice).unwrap_or_default().iter();
+        let consts = alternatives(schema).map(|choice| &choice["const"]);
+        let choices: Vec<&str> = listed.chain(consts).filter_map(Value::as_str).collect();
         if !choices.is_empty() && !choices.contains(&text) {
             let takes = match nearest(text, choices.iter().copied()) {
                 Some(choice) => quoted(choice),

@@ -10,6 +10,10 @@ pub(super) const VERSION_PATTERN: &str =
     r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$";
 pub(super) const SIZE_PATTERN: &str = "^[0-9]+(KiB|MiB|GiB)$";
 pub(super) const DURATION_PATTERN: &str = "^[0-9]+(ms|s)$";
+pub(super) const PORT_RANGE_PATTERN: &str = "^[0-9]{1,5}-[0-9]{1,5}$";
+
+/// The ports an owner may give away: those below are the system's (RFC 6335, 6).
+const USER_PORTS: RangeInclusive<u16> = 1024..=65535;
 
 const SIZES: [(&str, u64); 3] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
 const DURATIONS_MS: [(&str, u64); 2] = [("ms", 1), ("s", 1000)];
@@ -48,6 +52,20 @@ pub(super) fn duration(text: &str, range: &RangeInclusive<Duration>) -> Result<D
     }
 }
 
+/// Two ports such as `8000-9000`, the lower first.
+pub(super) fn port_range(text: &str) -> Option<RangeInclusive<u16>> {
+    let port = |digits: &str| {
+        digits
+            .bytes()
+            .all(|b| b.is_ascii_digit())
+            .then(|| digits.parse().ok())?
+            .filter(|port| USER_PORTS.contains(port))
+    };
+    let (low, high) = text.split_once('-')?;
+    let range = port(low)?..=port(high)?;
+    (!range.is_empty()).then_some(range)
+}
+
 /// Digits and a unit; what does not fit saturates, and so lies outside every range.
 fn quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
@@ -74,8 +92,10 @@ pub(super) fn show_duration(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{DEADLINE, MEMORY_BYTES};
     use super::*;
+
+    const MEMORY_BYTES: RangeInclusive<u64> = (1 << 20)..=(4 << 30);
+    const DEADLINE: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(10);
 
     #[test]
     fn sizes_and_durations_are_read_and_shown() {
@@ -99,6 +119,18 @@ mod tests {
         }
         assert_eq!(duration("0ms", &DEADLINE), Err("it takes `1ms` to `10s`".into()));
         assert_eq!(duration("1m", &DEADLINE), Err("write it as `50ms` or `2s`".into()));
+    }
+
+    #[test]
+    fn a_range_of_ports_is_two_ports_the_lower_first() {
+        assert_eq!(port_range("8000-9000"), Some(8000..=9000));
+        assert_eq!(port_range("1024-1024"), Some(1024..=1024));
+        assert_eq!(port_range("1024-65535"), Some(1024..=65535));
+        for text in
+            ["", "8000", "-", "8000-", "9000-8000", "80-9000", "8000-65536", "+8000-9000", "8000-9000-9001"]
+        {
+            assert_eq!(port_range(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::ops::Deref;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::units;
+use super::{hosts, limits, units};
 
 /// The most items of a section and entries of a list: more than any app has, and little enough that a
 /// hostile file cannot make comparing them slow.
@@ -178,6 +178,17 @@ pub(super) enum Scalar {
     Text(String),
 }
 
+impl std::fmt::Display for Scalar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Scalar::Boolean(value) => value.fmt(f),
+            Scalar::Integer(value) => value.fmt(f),
+            Scalar::Float(value) => value.fmt(f),
+            Scalar::Text(value) => value.fmt(f),
+        }
+    }
+}
+
 fn scalar_types(schema: &mut schemars::Schema) {
     *schema = schemars::json_schema!({ "type": ["number", "string", "boolean"] });
 }
@@ -207,14 +218,118 @@ pub(super) struct PluginSection {
     /// Names of the cameras it watches. Default: all.
     #[schemars(length(min = 1, max = MAX_ITEMS), example = ["entrance"])]
     pub(super) cameras: Option<Vec<At<String>>>,
-    /// Names of the models it may ask. Default: none.
+    /// Names of the models it asks; the owner has to grant each. Default: none.
     #[schemars(length(max = MAX_ITEMS), example = ["person"])]
     pub(super) models: Option<Vec<At<String>>>,
     /// Names of the params it is told. Default: all.
     #[schemars(length(max = MAX_ITEMS), example = ["threshold"])]
     pub(super) params: Option<Vec<At<String>>>,
+    /// What else it asks the owner for.
+    pub(super) permissions: Option<PermissionsSection>,
+    /// Where it asks to be asked: HTTP requests from outside.
+    #[schemars(length(max = MAX_ITEMS))]
+    pub(super) ports: Option<Vec<PortSection>>,
     /// What it may use.
     pub(super) limits: Option<LimitsSection>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PermissionsSection {
+    /// To read the pixels of the cameras it watches. Default: `false`.
+    pub(super) pixels: Option<bool>,
+    /// To take JPEG pictures of the cameras it watches. Default: `false`.
+    pub(super) jpeg: Option<bool>,
+    /// To keep values that outlive it: a size, or a table that also says how many. Default: nothing.
+    pub(super) storage: Option<At<StorageWritten>>,
+    /// To send HTTP requests to these hosts, each `scheme://host[:port]` or a table that also says which
+    /// methods. A host that begins with `*.` stands for all names under it. Default: none.
+    #[schemars(length(max = MAX_ITEMS), example = ["https://api.example.com"])]
+    pub(super) http: Option<Vec<At<HttpAskWritten>>>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub(super) enum StorageWritten {
+    Size(#[schemars(regex(pattern = units::SIZE_PATTERN), example = "1MiB")] String),
+    Table(StorageSection),
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StorageSection {
+    /// Keys and values together: `KiB`, `MiB` or `GiB`, from `1KiB` to `16GiB`.
+    #[schemars(regex(pattern = units::SIZE_PATTERN), example = "1MiB")]
+    pub(super) size: String,
+    /// How many keys. Default: in `app.toml` 1000, in `deploy.toml` as many as the app asks for.
+    #[schemars(range(min = 1, max = 1_000_000), example = 1000)]
+    pub(super) entries: Option<u32>,
+}
+
+/// An HTTP method.
+#[derive(Deserialize, JsonSchema, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "UPPERCASE")]
+#[schemars(inline)]
+pub(super) enum Method {
+    Get,
+    Head,
+    Post,
+    Put,
+    Delete,
+    Patch,
+}
+
+impl Method {
+    pub(super) const ALL: [Method; 6] =
+        [Method::Get, Method::Head, Method::Post, Method::Put, Method::Delete, Method::Patch];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Head => "HEAD",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Delete => "DELETE",
+            Method::Patch => "PATCH",
+        }
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub(super) enum HttpAskWritten {
+    Url(
+        #[schemars(regex(pattern = hosts::HOST_PATTERN), example = "https://api.example.com")]
+        String,
+    ),
+    Table(HttpAskSection),
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HttpAskSection {
+    /// The host, as `scheme://host[:port]`.
+    #[schemars(regex(pattern = hosts::HOST_PATTERN), example = "https://api.example.com")]
+    pub(super) url: String,
+    /// The methods of its requests. Default: all of them.
+    #[schemars(length(min = 1, max = MAX_ITEMS), example = ["GET", "POST"])]
+    pub(super) methods: Option<Vec<Method>>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PortSection {
+    /// The app's name for the port.
+    #[schemars(regex(pattern = units::NAME_PATTERN), example = &"status")]
+    pub(super) name: At<String>,
+    /// The number the vendor knows it by; the owner chooses the one that is opened.
+    #[schemars(range(min = 1), example = 80)]
+    pub(super) port: Option<u16>,
+    /// What answers there, for people. Default: its name.
+    #[schemars(length(min = 1, max = 100), example = "Status page")]
+    pub(super) title: Option<String>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -240,24 +355,38 @@ pub(super) struct BuildSection {
     pub(super) sources: Option<Vec<String>>,
 }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct LimitsSection {
-    /// Everything the plugin keeps in memory: `KiB`, `MiB` or `GiB`, from `1MiB` to `4GiB`.
-    /// Default: `64MiB`.
-    #[schemars(regex(pattern = units::SIZE_PATTERN), example = "64MiB")]
-    pub(super) memory: Option<At<String>>,
-    /// The plugin's own time in one call, waiting for the host not counted: `ms` or `s`, from `1ms` to
-    /// `10s`. Default: `50ms`.
-    #[schemars(regex(pattern = units::DURATION_PATTERN), example = "50ms")]
-    pub(super) deadline: Option<At<String>>,
+/// Limits by their keys, which [`limits`] knows.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(super) struct LimitsSection(pub(super) BTreeMap<String, At<Scalar>>);
+
+impl JsonSchema for LimitsSection {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "LimitsSection".into()
+    }
+    fn json_schema(_generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::Schema::try_from(limits::schema()).expect("it is a JSON object")
+    }
 }
 
-/// How an app runs on this box: its cameras, its params, tighter limits. Written by the owner.
+/// How an app runs on this box: its cameras, its params, what it is granted, tighter limits. Written by the
+/// owner.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Transom deploy.toml")]
 pub(super) struct DeployFile {
+    /// The ports of this box that plugins may be given, the least and the greatest. Default: `8000-9000`.
+    #[schemars(regex(pattern = units::PORT_RANGE_PATTERN), example = "8000-9000")]
+    pub(super) port_range: Option<At<String>>,
+    /// PEM files with certificates that plugins' requests trust besides the system's, from this file's folder.
+    #[schemars(length(min = 1, max = MAX_ITEMS), example = ["our-ca.pem"])]
+    pub(super) roots: Option<Vec<At<String>>>,
+    /// The folder that keeps the frame a plugin failed on, from this file's folder. Default: none is kept.
+    #[schemars(length(min = 1), example = &"evidence")]
+    pub(super) evidence: Option<At<String>>,
     /// What stands for each of the app's cameras.
     #[serde(default)]
     #[schemars(extend("maxProperties" = MAX_ITEMS))]
@@ -297,8 +426,81 @@ pub(super) struct DeployCamera {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DeployPlugin {
+    /// What of the things the app asks for it gets. Default: nothing.
+    pub(super) grants: Option<GrantsSection>,
     /// Tighter limits than the app's; a looser one is an error.
     pub(super) limits: Option<LimitsSection>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GrantsSection {
+    /// Names of the models it may ask. Default: none.
+    #[schemars(length(max = MAX_ITEMS), example = ["person"])]
+    pub(super) models: Option<Vec<At<String>>>,
+    /// It may read the pixels of the cameras it watches. Default: `false`.
+    pub(super) pixels: Option<At<bool>>,
+    /// It may take JPEG pictures of the cameras it watches. Default: `false`.
+    pub(super) jpeg: Option<At<bool>>,
+    /// It may keep values that outlive it, at most what it asks for: a size, or a table that also says how
+    /// many. Default: nothing.
+    pub(super) storage: Option<At<StorageWritten>>,
+    /// It may send HTTP requests to these hosts, each written as it is asked for, or a table that also
+    /// narrows the methods or names addresses of this network. Default: none.
+    #[schemars(length(max = MAX_ITEMS), example = ["https://api.example.com"])]
+    pub(super) http: Option<Vec<At<HttpGrantWritten>>>,
+    /// Ports it may answer on. Default: none.
+    #[schemars(length(max = MAX_ITEMS))]
+    pub(super) ports: Option<Vec<PortGrantSection>>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub(super) enum HttpGrantWritten {
+    Url(
+        #[schemars(regex(pattern = hosts::HOST_PATTERN), example = "https://api.example.com")]
+        String,
+    ),
+    Table(HttpGrantSection),
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HttpGrantSection {
+    /// The host, as the app asks for it.
+    #[schemars(regex(pattern = hosts::HOST_PATTERN), example = "https://api.example.com")]
+    pub(super) url: String,
+    /// The methods of its requests, among those asked for. Default: those.
+    #[schemars(length(min = 1, max = MAX_ITEMS), example = ["GET", "POST"])]
+    pub(super) methods: Option<Vec<Method>>,
+    /// Ranges the host's name may lead to though they are no part of the public Internet: private, loopback,
+    /// link-local and reserved addresses. Default: none.
+    #[schemars(length(min = 1, max = MAX_ITEMS), example = ["192.168.1.0/24"])]
+    pub(super) addresses: Option<Vec<String>>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PortGrantSection {
+    /// The app's name for the port.
+    #[schemars(regex(pattern = units::NAME_PATTERN), example = &"status")]
+    pub(super) name: At<String>,
+    /// The port of this box that is opened, within `port_range`.
+    #[schemars(range(min = 1024), example = 8080)]
+    pub(super) host_port: At<u16>,
+    /// Who may ask there: ranges of addresses. Default: this machine only.
+    #[schemars(length(min = 1, max = MAX_ITEMS), example = ["192.168.1.0/24"])]
+    pub(super) from: Option<Vec<At<String>>>,
+    /// What a request has to bring as `Authorization: Bearer …`: visible ASCII characters. Default: nothing.
+    #[schemars(length(min = 1, max = 256))]
+    pub(super) token: Option<At<String>>,
+    /// A file of PEM certificates, from this file's folder; with `key` it makes the port HTTPS.
+    #[schemars(length(min = 1), example = "certificate.pem")]
+    pub(super) certificate: Option<At<String>>,
+    /// The PEM file of the certificate's private key.
+    #[schemars(length(min = 1), example = "key.pem")]
+    pub(super) key: Option<At<String>>,
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -1,4 +1,4 @@
-//! Joins the stations for one app; nothing else knows two of them.
+//! Joins the stations for the apps of a run; nothing else knows two of them.
 //!
 //! ```text
 //! stream: camera -> decoder --frames--> mailbox -> worker: plugin -> sinks
@@ -6,10 +6,12 @@
 //!                                                   +-> models, answers remembered with the frame
 //! ```
 //!
-//! One stream a source, however many plugins watch it; one worker a plugin. Recordings wait for the slowest
-//! plugin; a live camera's frame that nobody took in time is replaced by the next one, and counted.
+//! One stream a source, however many plugins of however many apps watch it; one worker a plugin. Recordings
+//! wait for the slowest plugin; a live camera's frame that nobody took in time is replaced by the next one, and
+//! counted. What a plugin was granted beyond its frames is made ready in [`doors`].
 
 mod ask;
+mod doors;
 mod mailbox;
 mod selector;
 mod stream;
@@ -19,17 +21,19 @@ mod worker;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicUsize;
 
 use crate::base::{Clock, Error, Notices, Result, Shutdown};
 use crate::manifest::{self, App};
 use crate::model::Model;
-use crate::plugin;
+use crate::plugin::egress::Resolve;
+use crate::plugin::{self, Compiler};
 use crate::sink::{JsonLines, View};
 
+use doors::Doors;
 use mailbox::Mailbox;
 use stream::{Stream, Subscriber, Watch};
-pub use summary::{Frames, ModelSummary, PluginSummary, Progress, StreamSummary, Summary};
+pub use summary::{AppSummary, Frames, ModelSummary, PluginSummary, Progress, StreamSummary, Summary};
 use worker::Worker;
 
 /// How a run is to go.
@@ -41,6 +45,10 @@ pub struct Options {
     pub realtime: bool,
     /// End each stream after this many frames given to plugins.
     pub frames: Option<u64>,
+    /// Treat recordings as live cameras: at their own pace, and nobody waits for a plugin.
+    pub live: bool,
+    /// Take marks though nobody looks.
+    pub marks: bool,
 }
 
 /// What a run is given from outside.
@@ -52,57 +60,104 @@ pub struct Surroundings {
     pub shutdown: Shutdown,
     /// Words for the owner.
     pub notices: Notices,
-    /// Where events go.
-    pub events: Arc<JsonLines>,
     /// The live page, where there is one.
     pub view: Option<Arc<View>>,
+    /// How components are compiled.
+    pub compiler: Compiler,
+    /// Where plugins' storage lies; none: plugins that were granted storage cannot start.
+    pub state: Option<PathBuf>,
+    /// How names of granted hosts become addresses.
+    pub resolver: Arc<dyn Resolve>,
 }
 
-/// An app ready to run: models loaded, plugins started, sources open.
+/// An app and where its events go.
+pub struct Member {
+    /// The app.
+    pub app: App,
+    /// Its sink; several apps may share one.
+    pub events: Arc<JsonLines>,
+}
+
+/// Apps ready to run: models loaded, plugins started, sources open.
 pub struct Run {
-    app: Arc<str>,
-    version: String,
+    apps: Vec<AppSummary>,
     surroundings: Surroundings,
+    sinks: Vec<Arc<JsonLines>>,
     models: Vec<Arc<Model>>,
     streams: Vec<Stream>,
     workers: Vec<Worker>,
+    /// Closed before the workers end: nobody is let in to a plugin that is gone.
+    doors: Doors,
 }
 
 impl Run {
-    /// Makes everything ready; the slow parts side by side.
+    /// Makes everything ready; the slow parts side by side. Apps share what they have in common: a source is
+    /// opened and decoded once, a model loaded once.
     ///
     /// # Errors
-    /// The first thing that cannot work: a model, a component, a plugin's `configure`, a source.
-    pub fn prepare(app: &App, options: Options, surroundings: Surroundings) -> Result<Self> {
+    /// The first thing that cannot work: a model, a component, a grant, a plugin's `configure`, a source.
+    pub fn prepare(members: &[Member], options: Options, surroundings: Surroundings) -> Result<Self> {
         let (models, programs, sources) = std::thread::scope(|scope| {
-            let models = scope.spawn(|| load_models(app));
-            let programs = scope.spawn(|| load_programs(app));
-            let sources = open_sources(app, &surroundings);
+            let models = scope.spawn(|| load_models(members));
+            let programs = scope.spawn(|| load_programs(members, &surroundings.compiler));
+            let sources = open_sources(members, &surroundings);
             (joined(models), joined(programs), sources)
         });
         let (models, programs, sources) = (models?, programs?, sources?);
 
-        let app_name: Arc<str> = app.name.as_str().into();
+        let mut doors = Doors::new(members)?;
         let mut streams: Vec<Stream> =
             sources.into_iter().map(|source| Stream::new(source, options, &surroundings)).collect();
         let mut workers = Vec::new();
-        let working = Arc::default();
-        for (manifest, program) in app.plugins.iter().zip(programs) {
-            let setup = setup(app, &app_name, manifest, &models, &surroundings);
-            let mailbox = Arc::new(Mailbox::default());
-            for (index, (camera, source)) in watched(app, manifest).enumerate() {
-                let stream = streams.iter_mut().find(|stream| stream.is_of(source));
-                let stream = stream.expect("every source of the manifest was opened");
-                stream.subscribe(Subscriber::new(Arc::clone(&mailbox), index, camera.max_fps))?;
+        let working = Arc::<AtomicUsize>::default();
+        let mut programs = programs.into_iter();
+        for (member, models) in members.iter().zip(&models) {
+            let App { plugins, .. } = &member.app;
+            for (manifest, program) in plugins.iter().zip(&mut programs) {
+                let within = |error: Error| error.within(whose(members, &member.app, &manifest.name));
+                let limits = &manifest.limits;
+                let mailbox = Mailbox::new(limits.queue as usize, limits.port_queue);
+                let mut seen = Vec::new();
+                for (index, (camera, source)) in watched(&member.app, manifest).enumerate() {
+                    let stream = streams.iter_mut().find(|stream| stream.is_of(source));
+                    let stream = stream.expect("every source of the manifest was opened");
+                    stream.subscribe(Subscriber::new(Arc::clone(&mailbox), index, camera.max_fps))?;
+                    seen.push(stream.watch().clone());
+                }
+                let setup = doors
+                    .setup(
+                        &member.app,
+                        manifest,
+                        models,
+                        options,
+                        seen.iter().any(|stream| stream.live),
+                        &surroundings,
+                    )
+                    .map_err(within)?;
+                let place = worker::Place {
+                    mailbox: Arc::clone(&mailbox),
+                    streams: seen.iter().map(|stream| Arc::clone(&stream.name)).collect(),
+                    events: Arc::clone(&member.events),
+                    shown: shown(members, &member.app.name, &manifest.name),
+                };
+                let worker = Worker::start(program, setup, place, &working, &surroundings).map_err(within)?;
+                doors.open(&member.app, manifest, mailbox.requests(), &surroundings).map_err(within)?;
+                workers.push(worker);
             }
-            workers.push(Worker::start(program, setup, mailbox, &working, &surroundings)?);
+        }
+        let mut sinks: Vec<Arc<JsonLines>> = Vec::new();
+        for member in members {
+            if !sinks.iter().any(|sink| Arc::ptr_eq(sink, &member.events)) {
+                sinks.push(Arc::clone(&member.events));
+            }
         }
         Ok(Self {
-            app: app_name,
-            version: app.version.to_string(),
-            models: distinct(models),
+            apps: members.iter().map(|member| AppSummary::of(&member.app)).collect(),
+            models: distinct(models.into_iter().flatten()),
+            sinks,
             streams,
             workers,
+            doors,
             surroundings,
         })
     }
@@ -116,7 +171,7 @@ impl Run {
     ///
     /// The summary comes also where the run failed; its `errors` say so.
     pub fn run(self) -> Summary {
-        let Self { app, version, surroundings, models, streams, workers } = self;
+        let Self { apps, surroundings, sinks, models, streams, workers, doors } = self;
         let started = surroundings.clock.now();
         let watches: Vec<Watch> = streams.iter().map(|stream| stream.watch().clone()).collect();
         let shutdown = &surroundings.shutdown;
@@ -140,11 +195,26 @@ impl Run {
             let workers: Vec<Worker> = workers.into_iter().map(joined).collect();
             (flows, workers)
         });
+        let ports = doors.close();
         let mut errors: Vec<Error> = flows.into_iter().filter_map(Result::err).collect();
         errors.extend(workers.iter().filter_map(Worker::failure));
-        errors.extend(surroundings.events.finish().err());
+        errors.extend(sinks.iter().filter_map(|sink| sink.finish().err()));
         let wall = surroundings.clock.now().saturating_sub(started);
-        Summary::new(&app, &version, wall, &watches, &workers, &models, &errors)
+        Summary::new(apps, wall, &watches, &workers, &models, &ports, &errors)
+    }
+}
+
+/// What a plugin is called where people see it: with its app only where there are several.
+fn shown(members: &[Member], app: &str, plugin: &str) -> Arc<str> {
+    if members.len() == 1 { plugin.into() } else { format!("{app}/{plugin}").into() }
+}
+
+/// The same as the beginning of an error.
+fn whose(members: &[Member], app: &App, plugin: &str) -> String {
+    if members.len() == 1 {
+        format!("plugin `{plugin}`")
+    } else {
+        format!("plugin `{plugin}` of app `{}`", app.name)
     }
 }
 
@@ -180,45 +250,46 @@ fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// The app's models in the manifest's order; one that stands there twice is loaded once.
-fn load_models(app: &App) -> Result<Vec<Arc<Model>>> {
+/// Each app's models in its manifest's order; one that is asked for twice is loaded once.
+fn load_models(members: &[Member]) -> Result<Vec<Vec<Arc<Model>>>> {
     let mut loaded: HashMap<PathBuf, Arc<Model>> = HashMap::new();
-    let mut models = Vec::new();
-    for manifest in &app.models {
+    let mut load = |manifest: &manifest::ModelRef| {
         let path = manifest.path.canonicalize().unwrap_or_else(|_| manifest.path.clone());
-        let model = match loaded.get(&path) {
-            Some(model) => Arc::clone(model),
-            None => Arc::new(
-                Model::load(&manifest.path)
-                    .map_err(|error| error.within(format!("model `{}`", manifest.name)))?,
-            ),
-        };
+        if let Some(model) = loaded.get(&path) {
+            return Ok(Arc::clone(model));
+        }
+        let model = Model::load(&manifest.path);
+        let model = Arc::new(model.map_err(|error| error.within(format!("model `{}`", manifest.name)))?);
         loaded.insert(path, Arc::clone(&model));
-        models.push(model);
-    }
-    Ok(models)
+        Ok(model)
+    };
+    members.iter().map(|member| member.app.models.iter().map(&mut load).collect()).collect()
 }
 
-fn load_programs(app: &App) -> Result<Vec<plugin::Program>> {
-    let engine = plugin::Engine::new()?;
-    app.plugins
-        .iter()
-        .map(|manifest| {
-            engine
-                .load(&manifest.component)
-                .map_err(|error| error.within(format!("plugin `{}`", manifest.name)))
-        })
-        .collect()
+/// The programs of all plugins of all apps, in order.
+fn load_programs(members: &[Member], compiler: &Compiler) -> Result<Vec<plugin::Program>> {
+    let engine = plugin::Engine::new(compiler.clone())?;
+    let mut programs = Vec::new();
+    for Member { app, .. } in members {
+        for manifest in &app.plugins {
+            let program = engine.load(&manifest.component, doors::linked(&manifest.grants));
+            programs.push(program.map_err(|error| error.within(whose(members, app, &manifest.name)))?);
+        }
+    }
+    Ok(programs)
 }
 
 /// Opens every source that some plugin watches, each once.
-fn open_sources(app: &App, surroundings: &Surroundings) -> Result<Vec<stream::Opened>> {
+fn open_sources(members: &[Member], surroundings: &Surroundings) -> Result<Vec<stream::Opened>> {
     let mut opened: Vec<stream::Opened> = Vec::new();
-    for manifest in &app.plugins {
-        let cameras = streams(app, manifest);
-        for ((_, source), camera) in watched(app, manifest).zip(&cameras) {
-            if !opened.iter().any(|stream| stream.is_of(source)) {
-                opened.push(stream::Opened::open(&plugin::stream_name(camera), source, surroundings)?);
+    for Member { app, .. } in members {
+        for manifest in &app.plugins {
+            let cameras = streams(app, manifest);
+            for ((_, source), camera) in watched(app, manifest).zip(&cameras) {
+                if !opened.iter().any(|stream| stream.is_of(source)) {
+                    let name = shown(members, &app.name, &plugin::stream_name(camera));
+                    opened.push(stream::Opened::open(&name, source, surroundings)?);
+                }
             }
         }
     }
@@ -252,42 +323,6 @@ fn streams(app: &App, manifest: &manifest::Plugin) -> Vec<plugin::Camera> {
     cameras
 }
 
-fn setup(
-    app: &App,
-    app_name: &Arc<str>,
-    manifest: &manifest::Plugin,
-    models: &[Arc<Model>],
-    surroundings: &Surroundings,
-) -> plugin::Setup {
-    let named = |name: &String| {
-        let at = app.models.iter().position(|model| model.name == *name);
-        let at = at.expect("a checked manifest names only its own models");
-        (name.clone(), Arc::clone(&models[at]))
-    };
-    let asked: Vec<(String, Arc<Model>)> = manifest.models.iter().map(named).collect();
-    plugin::Setup {
-        app: Arc::clone(app_name),
-        name: manifest.name.as_str().into(),
-        params: app.params.iter().filter(|param| manifest.params.contains(&param.name)).map(param).collect(),
-        cameras: streams(app, manifest),
-        models: asked
-            .iter()
-            .map(|(name, model)| plugin::ModelInfo { name: name.clone(), labels: model.labels().to_vec() })
-            .collect(),
-        ask: Arc::new(ask::Asked(asked.into_iter().map(|(_, model)| model).collect())),
-        limits: plugin::Limits {
-            memory_bytes: manifest.limits.memory_bytes,
-            deadline: manifest.limits.deadline,
-        },
-        watched: match &surroundings.view {
-            Some(view) => view.watched(),
-            None => Arc::new(AtomicBool::new(false)),
-        },
-        clock: surroundings.clock,
-        notices: surroundings.notices.clone(),
-    }
-}
-
 fn param(param: &manifest::Param) -> plugin::Param {
     let value = match &param.value {
         manifest::ParamValue::Float(value) => plugin::ParamValue::Float(*value),
@@ -298,7 +333,7 @@ fn param(param: &manifest::Param) -> plugin::Param {
     plugin::Param { name: param.name.clone(), value }
 }
 
-fn distinct(models: Vec<Arc<Model>>) -> Vec<Arc<Model>> {
+fn distinct(models: impl Iterator<Item = Arc<Model>>) -> Vec<Arc<Model>> {
     let mut once: Vec<Arc<Model>> = Vec::new();
     for model in models {
         if !once.iter().any(|other| Arc::ptr_eq(other, &model)) {

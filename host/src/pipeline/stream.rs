@@ -109,6 +109,8 @@ pub(super) struct Watch {
     health: Arc<Health>,
     decoder: Arc<Counters>,
     counts: Arc<Counts>,
+    /// A camera, or a recording that is to pass for one.
+    pub(super) live: bool,
 }
 
 impl Watch {
@@ -154,6 +156,9 @@ struct Path {
     shutdown: Shutdown,
     options: Options,
     live: bool,
+    /// A recording given at the pace it was taken.
+    paced: bool,
+    is_recording: bool,
     /// When media time 0 was given on, where the stream is paced.
     paced_from: Option<Duration>,
 }
@@ -168,6 +173,7 @@ impl Stream {
             health: opened.source.health(),
             decoder: decoder.counters(),
             counts: Arc::clone(&counts),
+            live: opened.source.info().live || options.live,
         };
         let path = Path {
             decoder,
@@ -177,7 +183,9 @@ impl Stream {
             clock: surroundings.clock,
             shutdown: opened.shutdown.clone(),
             options,
-            live: watch.info.live,
+            paced: !watch.info.live && (options.realtime || options.live),
+            live: watch.live,
+            is_recording: !watch.info.live,
             paced_from: None,
         };
         Self { opened, path, watch }
@@ -204,8 +212,10 @@ impl Stream {
     /// Runs the stream to its end. What it had given on is left with the mailboxes.
     pub(super) fn flow(self, notices: &Notices) -> Result<()> {
         let Self { mut opened, mut path, watch } = self;
-        let finished = path.run(&mut opened, notices).and_then(|()| path.finish());
-        finished.map_err(|error| error.within(format!("camera `{}`", watch.name)))
+        let ran = path.run(&mut opened, notices);
+        // Pictures that wait for their place in the order are given on also where the source failed.
+        let finished = path.finish();
+        ran.and(finished).map_err(|error| error.within(format!("camera `{}`", watch.name)))
     }
 }
 
@@ -225,7 +235,7 @@ impl Path {
                 }
             }
             let nothing_came = ends_us == begins_us;
-            if self.live || !self.options.looped || nothing_came || self.shutdown.is_stopped() {
+            if !self.is_recording || !self.options.looped || nothing_came || self.shutdown.is_stopped() {
                 return Ok(());
             }
             begins_us = ends_us + picture_us(opened.source.info());
@@ -263,7 +273,7 @@ impl Path {
             return Err(Error::source("not one picture could be decoded"));
         }
         // A camera or a run that was told to stop may not have come to its first picture.
-        if !self.live && !self.shutdown.is_stopped() {
+        if self.is_recording && !self.shutdown.is_stopped() {
             return Err(Error::source("there is not one picture in the recording"));
         }
         Ok(())
@@ -277,7 +287,7 @@ impl Path {
             if self.options.frames.is_some_and(|most| given >= most) {
                 return false;
             }
-            if self.options.realtime && !self.live {
+            if self.paced {
                 let due = Duration::from_micros(u64::try_from(pts_us).unwrap_or(0));
                 let from = *self.paced_from.get_or_insert(self.clock.now().saturating_sub(due));
                 if !self.shutdown.sleep((from + due).saturating_sub(self.clock.now())) {
@@ -293,7 +303,7 @@ impl Path {
                 color: picture.color,
                 memo: Memo::default(),
             });
-            let delivery = Arc::new(Delivery::new(frame, Arc::clone(&self.counts)));
+            let delivery = Arc::new(Delivery::new(frame, self.clock.now(), Arc::clone(&self.counts)));
             for (bit, subscriber) in self.subscribers.iter().enumerate() {
                 if takers & (1 << bit) != 0 {
                     let item = Item { camera: subscriber.camera, delivery: Arc::clone(&delivery) };

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::base::{Error, Kind, MeterReport, process_cpu};
+use crate::base::{Error, Kind, MeterReport, process_cpu, process_memory};
 use crate::camera::{HealthReport, StreamInfo};
 use crate::decoder::DecoderReport;
+use crate::manifest::App;
 use crate::model::{Model, ModelReport};
-use crate::plugin::PluginReport;
+use crate::plugin::ports::PortReport;
+use crate::plugin::{LimitReport, PluginReport};
 
 use super::mailbox::Mailbox;
 use super::stream::{Stream, Watch};
@@ -20,10 +22,8 @@ use super::worker::{Worker, WorkerCounts};
 /// All numbers of a run; `--summary` writes it as JSON.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
-    /// The app's name.
-    pub app: String,
-    /// The app's version.
-    pub version: String,
+    /// The apps that ran.
+    pub apps: Vec<AppSummary>,
     /// From the first unit read to the last event delivered, in seconds.
     pub wall_s: f64,
     /// CPU time of the whole process since its start, in seconds.
@@ -45,6 +45,21 @@ pub struct Summary {
     pub failed: Option<Kind>,
 }
 
+/// One app of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AppSummary {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+impl AppSummary {
+    pub(super) fn of(app: &App) -> Self {
+        Self { name: app.name.clone(), version: app.version.to_string() }
+    }
+}
+
 /// What became of frames.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Frames {
@@ -57,8 +72,10 @@ pub struct Frames {
     /// Frames that were not analysed, by reason. `not_wanted`: no plugin asked for it (`max_fps`).
     /// `damaged`, `waited_for_key`, `late`: see the decoder's report. `decoder_behind`: a live camera's
     /// units dropped because the decoder had fallen behind. And counted once a plugin: `replaced` (a newer
-    /// frame of a live camera came first), `fault` (the plugin died on it), `backing_off` (the plugin was
-    /// waiting after a fault), `held` (the plugin had failed too often). Reasons that never happened are
+    /// frame of a live camera came first), `throttled` (the same, while the plugin waited for its share of the
+    /// processor), `fault` (the plugin died on it), `backing_off` (the plugin was
+    /// waiting after a fault), `held` (the plugin had failed too often,
+    /// or what it says could not be delivered). Reasons that never happened are
     /// left out.
     pub dropped: BTreeMap<&'static str, u64>,
 }
@@ -96,28 +113,40 @@ pub struct PluginSummary {
     /// What it did.
     #[serde(flatten)]
     pub report: PluginReport,
+    /// Its app.
+    pub app: String,
     /// Frames it has seen.
     pub seen: u64,
-    /// Time spent on bringing its events and marks to the sinks, once a frame.
+    /// What came to its ports.
+    pub ports: Vec<PortReport>,
+    /// Time spent on bringing its events and marks to the sinks, once a frame or request.
     pub deliver: MeterReport,
+    /// From a decoded frame to what the plugin said about it at the sinks, waiting in the mailbox included.
+    pub latency: MeterReport,
+    /// Live frames replaced before it came to them.
+    pub replaced: u64,
 }
 
 impl Summary {
     pub(super) fn new(
-        app: &str,
-        version: &str,
+        apps: Vec<AppSummary>,
         wall: Duration,
         streams: &[Watch],
         workers: &[Worker],
         models: &[Arc<Model>],
+        ports: &[(Arc<str>, Arc<str>, PortReport)],
         errors: &[Error],
     ) -> Self {
+        let ports_of = |worker: &Worker| {
+            let its =
+                ports.iter().filter(|(app, plugin, _)| (app, plugin) == (worker.app(), worker.plugin()));
+            its.map(|(.., report)| report.clone()).collect()
+        };
         Self {
-            app: app.to_owned(),
-            version: version.to_owned(),
+            apps,
             wall_s: wall.as_secs_f64(),
             cpu_s: process_cpu().as_secs_f64(),
-            peak_memory_bytes: peak_memory_bytes(),
+            peak_memory_bytes: process_memory("VmHWM"),
             frames: frames(streams, workers.iter().map(|worker| (worker.counts(), worker.mailbox()))),
             streams: streams.iter().map(StreamSummary::of).collect(),
             models: models
@@ -128,8 +157,12 @@ impl Summary {
                 .iter()
                 .map(|worker| PluginSummary {
                     report: worker.report(),
+                    app: worker.app().to_string(),
+                    ports: ports_of(worker),
                     seen: worker.counts().seen(),
                     deliver: worker.deliver().report(),
+                    latency: worker.latency().report(),
+                    replaced: worker.mailbox().replaced() + worker.mailbox().replaced_throttled(),
                 })
                 .collect(),
             errors: errors.iter().map(ToString::to_string).collect(),
@@ -175,6 +208,7 @@ fn frames<'a>(
     }
     for (counts, mailbox) in plugins {
         drop("replaced", mailbox.replaced());
+        drop("throttled", mailbox.replaced_throttled());
         drop("fault", counts.faulted());
         drop("backing_off", counts.backing_off());
         drop("held", counts.held());
@@ -233,23 +267,14 @@ impl Progress {
     }
 }
 
-/// The most memory this process had at once: `VmHWM` of proc(5).
-fn peak_memory_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
-}
-
 /// The summary for people: several lines, the last one without a line break.
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Frames { received, decoded, analysed, dropped } = &self.frames;
         let rate = *analysed as f64 / self.wall_s.max(1e-9);
-        writeln!(
-            f,
-            "{} {}: {analysed} frames in {:.2} s ({rate:.0} a second)",
-            self.app, self.version, self.wall_s
-        )?;
+        let apps: Vec<String> = self.apps.iter().map(|app| format!("{} {}", app.name, app.version)).collect();
+        let apps = apps.join(", ");
+        writeln!(f, "{apps}: {analysed} frames in {:.2} s ({rate:.0} a second)", self.wall_s)?;
         write!(f, "  frames     {received} received, {decoded} decoded, {analysed} analysed")?;
         for (reason, count) in dropped {
             write!(f, ", {count} {}", reason.replace('_', " "))?;
@@ -286,38 +311,8 @@ impl fmt::Display for Summary {
                 report.name, report.backend, report.asks
             )?;
         }
-        for PluginSummary { report, seen, .. } in &self.plugins {
-            write!(
-                f,
-                "  plugin {}: {seen} frames, {} events, {:.1} MiB at most, ",
-                report.name,
-                report.events,
-                report.peak_memory_bytes as f64 / f64::from(1 << 20)
-            )?;
-            match report
-                .faults
-                .iter()
-                .map(|(kind, count)| format!("{count} {}", kind.as_str()))
-                .collect::<Vec<_>>()
-            {
-                faults if faults.is_empty() => write!(f, "no faults")?,
-                faults => write!(f, "faults: {}", faults.join(", "))?,
-            }
-            for (count, what) in [
-                (report.complaints, "frames complained about"),
-                (report.dropped_events, "events refused"),
-                (report.dropped_marks, "marks refused"),
-                (report.dropped_metrics, "metrics refused"),
-                (report.dropped_log_lines, "log lines dropped"),
-            ] {
-                if count > 0 {
-                    write!(f, ", {count} {what}")?;
-                }
-            }
-            for (name, value) in &report.metrics {
-                write!(f, ", {name} {value}")?;
-            }
-            writeln!(f)?;
+        for plugin in &self.plugins {
+            plugin.write(f, &self.shown(plugin))?;
         }
         for StreamSummary { camera, health, .. } in &self.streams {
             if health.reconnects + health.lost_packets > 0 {
@@ -332,21 +327,114 @@ impl fmt::Display for Summary {
     }
 }
 
+impl PluginSummary {
+    fn write(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+        let Self { report, seen, ports, .. } = self;
+        let events = if report.events == 1 { "event" } else { "events" };
+        write!(f, "  plugin {name}: {seen} frames, {} {events}, ", report.events)?;
+        let faults: Vec<String> =
+            report.faults.iter().map(|(kind, count)| format!("{count} {}", kind.as_str())).collect();
+        match faults.as_slice() {
+            [] => write!(f, "no faults")?,
+            faults => write!(f, "faults: {}", faults.join(", "))?,
+        }
+        for (count, what) in [
+            (report.complaints, "frames complained about"),
+            (report.dropped_events, "events refused"),
+            (report.dropped_marks, "marks refused"),
+            (report.dropped_metrics, "metrics refused"),
+            (report.dropped_log_lines, "log lines dropped"),
+            (report.denials, "requests out denied"),
+        ] {
+            if count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        if report.throttled_s > 0.0 {
+            write!(f, ", waited {:.1} s for its share of the processor", report.throttled_s)?;
+        }
+        for (name, value) in &report.metrics {
+            write!(f, ", {name} {value}")?;
+        }
+        writeln!(f)?;
+        let lines: Vec<String> =
+            report.limits.iter().filter_map(|(name, limit)| limit_in_words(name, limit)).collect();
+        for few in lines.chunks(LIMITS_A_LINE) {
+            writeln!(f, "    {}", few.join("; "))?;
+        }
+        for port in ports {
+            write!(f, "    port {} on {}: {} requests", port.name, port.host_port, port.requests)?;
+            for (count, what) in [
+                (port.answered, "answered"),
+                (port.denied_address, "connections denied by address"),
+                (port.over_connections, "connections too many"),
+                (port.denied_token, "without the token"),
+                (port.over_rate, "over the rate"),
+                (port.too_large, "too large"),
+                (port.malformed, "malformed"),
+                (port.busy, "found no room"),
+                (port.too_late, "not answered in time"),
+                (port.failed, "failed"),
+                (port.gone, "left by the client"),
+            ] {
+                if count > 0 {
+                    write!(f, ", {count} {what}")?;
+                }
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}
+
+/// Limits shown on one line.
+const LIMITS_A_LINE: usize = 5;
+
+/// `used of allowed`, of a limit that was touched at all.
+fn limit_in_words(name: &str, limit: &LimitReport) -> Option<String> {
+    let used = limit.used.unwrap_or(0.0);
+    if used == 0.0 && limit.refused == 0 {
+        return None;
+    }
+    let mib = |bytes: f64| format!("{:.1}", bytes / f64::from(1 << 20));
+    let (used, allowed) = match name {
+        "memory" | "call_bytes" | "event_bytes" | "http_bytes" | "storage_bytes" => {
+            (mib(used), format!("{} MiB", mib(limit.allowed)))
+        }
+        "deadline" | "http_timeout" => (format!("{used:.1}"), format!("{} ms", limit.allowed)),
+        "cpu" => (format!("{used:.3}"), format!("{} cores", limit.allowed)),
+        _ => (format!("{used:.0}"), limit.allowed.to_string()),
+    };
+    let refused = if limit.refused > 0 { format!(" ({} refused)", limit.refused) } else { String::new() };
+    Some(match limit.used {
+        Some(_) => format!("{name} {used} of {allowed}{refused}"),
+        None => format!("{name} at most {allowed}{refused}"),
+    })
+}
+
 impl Summary {
+    /// What people see a plugin under: with its app only where there are several.
+    fn shown(&self, plugin: &PluginSummary) -> String {
+        match self.apps.as_slice() {
+            [_] => plugin.report.name.clone(),
+            _ => format!("{}/{}", plugin.app, plugin.report.name),
+        }
+    }
+
     /// Every stage that did something: what it is, of what, and its meter.
-    pub fn stages(&self) -> Vec<(&'static str, &str, &MeterReport)> {
+    pub fn stages(&self) -> Vec<(&'static str, String, &MeterReport)> {
         let mut stages = Vec::new();
         for stream in &self.streams {
-            stages.push(("decode", stream.camera.as_str(), &stream.decoder.time));
+            stages.push(("decode", stream.camera.clone(), &stream.decoder.time));
         }
         for ModelSummary { report, .. } in &self.models {
-            stages.push(("prepare", report.name.as_str(), &report.prepare));
-            stages.push(("infer", report.name.as_str(), &report.inference));
-            stages.push(("read out", report.name.as_str(), &report.readout));
+            stages.push(("prepare", report.name.clone(), &report.prepare));
+            stages.push(("infer", report.name.clone(), &report.inference));
+            stages.push(("read out", report.name.clone(), &report.readout));
         }
         for plugin in &self.plugins {
-            stages.push(("plugin", plugin.report.name.as_str(), &plugin.report.calls));
-            stages.push(("deliver", plugin.report.name.as_str(), &plugin.deliver));
+            stages.push(("plugin", self.shown(plugin), &plugin.report.calls));
+            stages.push(("deliver", self.shown(plugin), &plugin.deliver));
         }
         stages.retain(|(_, _, report)| report.count > 0);
         stages

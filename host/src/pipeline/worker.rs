@@ -3,28 +3,44 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::base::{Clock, Error, Meter, Result, Shutdown, thread_cpu};
 use crate::plugin::{Call, Plugin, PluginReport, Program, Said, Setup};
 use crate::sink::{JsonLines, View};
 
 use super::Surroundings;
-use super::mailbox::{Item, Mailbox};
+use super::mailbox::{Item, Mailbox, Work};
 
-/// A plugin with its mailbox and its way out.
+/// How much a plugin's thread gives way to the host's own: cameras, decoding and whoever watches deadlines are
+/// never to wait for a plugin.
+const NICE: i32 = 5;
+
+/// Where a plugin stands in a run.
+pub(super) struct Place {
+    pub(super) mailbox: Arc<Mailbox>,
+    /// Its streams, as the run calls them.
+    pub(super) streams: Vec<Arc<str>>,
+    pub(super) events: Arc<JsonLines>,
+    /// What people see it under.
+    pub(super) shown: Arc<str>,
+}
+
+/// A plugin in its place.
 pub(super) struct Worker {
     plugin: Plugin,
-    mailbox: Arc<Mailbox>,
-    streams: Vec<Arc<str>>,
-    events: Arc<JsonLines>,
+    place: Place,
     view: Option<Arc<View>>,
     clock: Clock,
     shutdown: Shutdown,
     counts: Arc<WorkerCounts>,
     deliver: Meter,
+    latency: Meter,
     said: Said,
     failure: Option<Error>,
-    /// Plugins of the run that are not held.
+    /// It is called no more; its frames are passed over.
+    given_up: bool,
+    /// Plugins of the run that are called.
     working: Arc<AtomicUsize>,
 }
 
@@ -71,37 +87,42 @@ impl Worker {
     pub(super) fn start(
         program: Program,
         setup: Setup,
-        mailbox: Arc<Mailbox>,
+        place: Place,
         working: &Arc<AtomicUsize>,
         surroundings: &Surroundings,
     ) -> Result<Self> {
-        let streams = setup.cameras.iter().map(crate::plugin::stream_name).collect();
-        let name = Arc::clone(&setup.name);
         let mut said = Said::default();
         let started = Plugin::start(program, setup, &mut said);
-        surroundings.events.write(&said.events)?;
+        place.events.write(&said.events)?;
         said.events.clear();
-        let plugin = started.map_err(|fault| Error::plugin(format!("plugin `{name}`: {fault}")))?;
+        let plugin = started.map_err(|fault| Error::plugin(fault.to_string()))?;
+        working.fetch_add(1, Ordering::Relaxed);
         Ok(Self {
             plugin,
-            mailbox,
-            streams,
-            events: Arc::clone(&surroundings.events),
+            place,
             view: surroundings.view.clone(),
             clock: surroundings.clock,
             shutdown: surroundings.shutdown.clone(),
             counts: Arc::default(),
             deliver: Meter::default(),
+            latency: Meter::default(),
             said,
             failure: None,
-            working: {
-                working.fetch_add(1, Ordering::Relaxed);
-                Arc::clone(working)
-            },
+            given_up: false,
+            working: Arc::clone(working),
         })
     }
 
+    /// What people see it under.
     pub(super) fn name(&self) -> &Arc<str> {
+        &self.place.shown
+    }
+
+    pub(super) fn app(&self) -> &Arc<str> {
+        self.plugin.app()
+    }
+
+    pub(super) fn plugin(&self) -> &Arc<str> {
         self.plugin.name()
     }
 
@@ -110,15 +131,21 @@ impl Worker {
     }
 
     pub(super) fn mailbox(&self) -> &Arc<Mailbox> {
-        &self.mailbox
+        &self.place.mailbox
     }
 
     pub(super) fn report(&self) -> PluginReport {
-        self.plugin.report()
+        let mut report = self.plugin.report();
+        report.limits.insert("queue", self.place.mailbox.queue());
+        report
     }
 
     pub(super) fn deliver(&self) -> &Meter {
         &self.deliver
+    }
+
+    pub(super) fn latency(&self) -> &Meter {
+        &self.latency
     }
 
     /// Why the run cannot count as a success for this plugin, if so.
@@ -128,37 +155,76 @@ impl Worker {
 
     /// Works until its streams have ended.
     pub(super) fn work(mut self) -> Self {
-        while let Some(item) = self.mailbox.take() {
-            let frame = &item.delivery.frame;
-            let camera = u32::try_from(item.camera).unwrap_or(u32::MAX);
-            let call = self.plugin.on_frame(frame, camera, &mut self.said);
-            let count = match call {
-                Call::Done => &self.counts.seen,
-                Call::Faulted => &self.counts.faulted,
-                Call::BackingOff => &self.counts.backing_off,
-                Call::Held => &self.counts.held,
-            };
-            count.fetch_add(1, Ordering::Relaxed);
-            if call == Call::Done {
-                item.delivery.saw();
+        // Where the system does not let it, it competes as an equal.
+        let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE);
+        while let Some(work) = self.place.mailbox.take() {
+            match work {
+                Work::Frame(item) => self.frame(&item),
+                Work::Request(request) if self.given_up => request.answer.failed(),
+                Work::Request(request) => {
+                    self.plugin.on_request(*request, &mut self.said);
+                    self.deliver_said(None);
+                }
             }
-            self.deliver_said(Some(&item));
-            if self.plugin.is_held() && self.failure.is_none() {
-                self.give_up();
-            }
+            self.look();
         }
-        self.plugin.on_stop(&mut self.said);
-        self.deliver_said(None);
+        if !self.given_up {
+            self.plugin.on_stop(&mut self.said);
+            self.deliver_said(None);
+        }
         self
     }
 
-    /// The plugin is held: the run goes on for the others, if there are any.
-    fn give_up(&mut self) {
-        let last = self.plugin.report().last_fault.unwrap_or_default();
-        let name = self.plugin.name();
-        let message = format!("plugin `{name}`: it failed too often and is held; the last fault: {last}");
-        self.failure = Some(Error::plugin(message));
-        if self.working.fetch_sub(1, Ordering::Relaxed) == 1 {
+    fn frame(&mut self, item: &Item) {
+        let camera = u32::try_from(item.camera).unwrap_or(u32::MAX);
+        let call = if self.given_up {
+            Call::Held
+        } else {
+            self.plugin.on_frame(&item.delivery.frame, camera, &mut self.said)
+        };
+        let count = match call {
+            Call::Done => &self.counts.seen,
+            Call::Faulted => &self.counts.faulted,
+            Call::BackingOff => &self.counts.backing_off,
+            Call::Held => &self.counts.held,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        if call == Call::Done {
+            item.delivery.saw();
+        }
+        self.deliver_said(Some(item));
+        if call == Call::Done {
+            self.latency.record(self.clock.now().saturating_sub(item.delivery.given_at), Duration::ZERO);
+        }
+    }
+
+    /// After each call: whether it may go on, and when.
+    fn look(&mut self) {
+        if self.given_up {
+            return;
+        }
+        if self.plugin.is_held() {
+            let last = self.plugin.report().last_fault.unwrap_or_default();
+            let name = self.name();
+            let message = format!("plugin `{name}`: it failed too often and is held; the last fault: {last}");
+            self.give_up(Some(Error::plugin(message)));
+            return;
+        }
+        let debt = self.plugin.debt();
+        if debt.is_zero() {
+            return;
+        }
+        self.place.mailbox.set_throttled(true);
+        let began = self.clock.now();
+        self.shutdown.sleep(debt);
+        self.plugin.throttled(self.clock.now().saturating_sub(began));
+        self.place.mailbox.set_throttled(false);
+    }
+
+    /// It is called no more; the run goes on for the others, if there are any.
+    fn give_up(&mut self, failure: Option<Error>) {
+        self.failure = self.failure.take().or(failure);
+        if !std::mem::replace(&mut self.given_up, true) && self.working.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.shutdown.stop();
         }
     }
@@ -166,13 +232,11 @@ impl Worker {
     fn deliver_said(&mut self, item: Option<&Item>) {
         let (started, cpu) = (self.clock.now(), thread_cpu());
         self.counts.events.fetch_add(self.said.events.len() as u64, Ordering::Relaxed);
-        if let Err(error) = self.events.write(&self.said.events) {
-            // Analysing on with nowhere to tell it is of no use.
-            self.failure.get_or_insert(error);
-            self.shutdown.stop();
-        }
-        if self.events.reader_is_gone() {
-            self.shutdown.stop();
+        // Analysing on with nowhere to tell it is of no use.
+        if let Err(error) = self.place.events.write(&self.said.events) {
+            self.give_up(Some(error));
+        } else if self.place.events.reader_is_gone() {
+            self.give_up(None);
         }
         if let Some(view) = &self.view {
             let mut metrics = self.counts.metrics.lock().unwrap_or_else(PoisonError::into_inner);
@@ -182,8 +246,8 @@ impl Worker {
                 view.event(event);
             }
             if let Some(item) = item {
-                let stream = &self.streams[item.camera];
-                view.frame(stream, self.plugin.name(), &item.delivery.frame, &mut self.said.marks);
+                let stream = &self.place.streams[item.camera];
+                view.frame(stream, &self.place.shown, &item.delivery.frame, &mut self.said.marks);
             }
         }
         self.said.events.clear();

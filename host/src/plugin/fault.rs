@@ -3,6 +3,11 @@
 use std::fmt;
 
 use serde::Serialize;
+use wasmtime::Trap;
+use wasmtime::component::ResourceTableError;
+use wasmtime_wasi::I32Exit;
+
+use super::guest::Guest;
 
 /// Characters shown of what a plugin says about itself.
 const LONGEST_COMPLAINT: usize = 300;
@@ -17,8 +22,15 @@ pub enum FaultKind {
     Memory,
     /// It broke a rule of WebAssembly or stopped itself (a panic, an `unreachable`, too deep a recursion).
     Trap,
+    /// A call of it into the host broke a rule: more bytes or handles than it may have, a handle that is not
+    /// its own, a text that is none.
+    Refused,
+    /// The host could not go on with it: it waited for models, storage or the network too long.
+    Host,
     /// Its `configure` said it cannot work so.
     Configure,
+    /// It ended itself with success (`exit(0)`): it asks for a fresh start.
+    Exit,
 }
 
 impl FaultKind {
@@ -28,7 +40,10 @@ impl FaultKind {
             FaultKind::Deadline => "deadline",
             FaultKind::Memory => "memory",
             FaultKind::Trap => "trap",
+            FaultKind::Refused => "refused",
+            FaultKind::Host => "host",
             FaultKind::Configure => "configure",
+            FaultKind::Exit => "exit",
         }
     }
 }
@@ -40,6 +55,66 @@ pub struct Fault {
     pub kind: FaultKind,
     /// What happened, for the owner.
     pub message: String,
+}
+
+impl Fault {
+    /// The plugin's `configure` returned an error.
+    pub(super) fn configure(complaint: &str) -> Self {
+        let message = format!("it cannot work with what it was given: {}", quoted(complaint));
+        Self { kind: FaultKind::Configure, message }
+    }
+
+    /// What `error` means that ended a call.
+    pub(super) fn of(guest: &Guest, during: &str, error: &wasmtime::Error) -> Self {
+        let fault = |kind, what: String| Self { kind, message: format!("{during} {what}") };
+        if error.is::<DeadlinePassed>() {
+            let deadline = guest.budget.deadline().as_millis();
+            let what = format!("ran longer than its deadline of {deadline} ms; it was stopped");
+            return fault(FaultKind::Deadline, what);
+        }
+        // An allocator that gets no memory ends in a trap of its own; the meter knows why.
+        if guest.memory.refused() > 0 {
+            let limit = guest.limits().memory_bytes >> 20;
+            return fault(FaultKind::Memory, format!("ran out of memory: its limit is {limit} MiB"));
+        }
+        if error.is::<WaitedTooLong>() {
+            return fault(FaultKind::Host, format!("was stopped: {WaitedTooLong}"));
+        }
+        if let Some(I32Exit(code)) = error.downcast_ref() {
+            return match code {
+                0 => fault(FaultKind::Exit, "ended itself: it asks for a fresh start".to_owned()),
+                code => fault(FaultKind::Trap, format!("trapped: it ended itself with code {code}")),
+            };
+        }
+        let cause = error.root_cause().to_string();
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::UnreachableCodeReached) => {
+                let cause = "it stopped itself, as a panic does; its log may say why";
+                fault(FaultKind::Trap, format!("trapped: {cause}"))
+            }
+            Some(Trap::MemoryOutOfBounds) => {
+                let cause = "it touched memory it does not have, as too deep a recursion does";
+                fault(FaultKind::Trap, format!("trapped: {cause}"))
+            }
+            Some(Trap::StackOverflow) => {
+                fault(FaultKind::Trap, "trapped: its calls nest too deep".to_owned())
+            }
+            Some(_) => fault(FaultKind::Trap, format!("trapped: {cause}")),
+            // Not WebAssembly's word but ours or wasmtime's at the boundary.
+            None => fault(FaultKind::Refused, format!("was refused a call: {cause}")),
+        }
+    }
+
+    /// Which limit a refused call broke, if it was one. wasmtime gives these as texts only.
+    pub(super) fn broke(error: &wasmtime::Error) -> Option<super::ledger::Limit> {
+        use super::ledger::Limit;
+        let cause = error.root_cause().to_string();
+        if cause.contains("fuel allocated for hostcalls") {
+            return Some(Limit::CallBytes);
+        }
+        let full = matches!(error.downcast_ref(), Some(ResourceTableError::Full));
+        (full || cause.contains("handle limit exceeded")).then_some(Limit::Handles)
+    }
 }
 
 impl fmt::Display for Fault {
@@ -64,3 +139,15 @@ impl fmt::Display for DeadlinePassed {
 }
 
 impl std::error::Error for DeadlinePassed {}
+
+/// Raised inside the store where a call has made the host work for it without end.
+#[derive(Debug)]
+pub(super) struct WaitedTooLong;
+
+impl fmt::Display for WaitedTooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it waited for the host more than a minute in one call")
+    }
+}
+
+impl std::error::Error for WaitedTooLong {}

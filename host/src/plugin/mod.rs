@@ -1,12 +1,25 @@
-//! Runs plugins. Owns the engine, their limits and their faults. Knows nothing of cameras or sinks: frames
+//! Runs plugins. Owns the engine, their limits, grants and faults. Knows nothing of cameras or sinks: frames
 //! come in, events and marks go out, and models are asked through [`Models`].
+//!
+//! A component is compiled apart ([`Compiler`]), and only what was granted is linked ([`Linked`]). What it
+//! does is measured against its [`Limits`] and written in a ledger that outlives its faults. Its ways out of
+//! the sandbox are rooms of their own, each with its own front page: `egress`, `ports`, `storage`.
 
 mod bindings;
+mod budget;
+mod compile;
+pub mod egress;
 mod engine;
+mod evidence;
 mod fault;
+mod grants;
 mod guest;
 mod instance;
+mod ledger;
 mod limits;
+pub mod ports;
+mod share;
+pub mod storage;
 mod supervisor;
 mod ticker;
 mod wasi;
@@ -16,14 +29,20 @@ use std::sync::atomic::AtomicBool;
 
 pub use bindings::transom::app::models::{ClassScore, Detection, ModelError, Tensor};
 pub use bindings::{Camera, ModelInfo, Param, ParamValue};
+pub use compile::{Compiler, compile_apart};
 pub use engine::{Engine, Program};
+pub use evidence::Evidence;
 pub use fault::{Fault, FaultKind};
+pub use grants::{Linked, Need, Sheet};
+pub use ledger::LimitReport;
 pub use limits::Limits;
 pub use supervisor::{Call, Plugin, PluginReport};
 
 use crate::base::{Clock, Notices};
 use crate::event::{Event, Mark};
 use crate::frame::{Frame, Region};
+use egress::Egress;
+use storage::Storage;
 
 /// The models one plugin may ask, in the order of [`Setup::models`]. Calls may take long; that time is not
 /// counted against the plugin's deadline.
@@ -76,12 +95,27 @@ pub struct Setup {
     pub ask: Arc<dyn Models>,
     /// What it may use.
     pub limits: Limits,
+    /// Whether its streams are live: then a second is the machine's, else the streams' own.
+    pub live: bool,
+    /// Its keys and values, where they were granted.
+    pub storage: Option<Arc<Storage>>,
+    /// Its way out, where hosts were granted.
+    pub egress: Option<Arc<Egress>>,
+    /// Where the frames it dies on are kept, if the owner wants them.
+    pub evidence: Option<Arc<Evidence>>,
     /// Whether anyone looks at the output video; where nobody does, marks are not kept.
     pub watched: Arc<AtomicBool>,
     /// Time.
     pub clock: Clock,
     /// Where its log lines go.
     pub notices: Notices,
+}
+
+impl Setup {
+    /// Tells the owner something of this plugin.
+    pub(super) fn warn(&self, text: &str) {
+        self.notices.warn(format!("plugin `{}` of app `{}`: {text}", self.name, self.app));
+    }
 }
 
 /// What a plugin said during one call.

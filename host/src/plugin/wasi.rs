@@ -1,6 +1,6 @@
 //! The part of WASI 0.2 a plugin finds: clocks, randomness, and standard output and error, whose lines
 //! become log lines. A standard library also links files, environment and arguments; they are there and
-//! empty. Sockets are not there at all.
+//! empty. Sockets are not there at all. The types of HTTP are; what sends with them has to be granted.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,6 +15,7 @@ use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, random, sync};
 use wasmtime_wasi::p2::{DynPollable, OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
 use wasmtime_wasi::{ResourceTable, WasiView};
+use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
 use super::guest::Guest;
 
@@ -39,9 +40,14 @@ pub(super) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> 
     random::insecure::add_to_linker::<Guest, WasiRandom>(l, Guest::random)?;
     random::insecure_seed::add_to_linker::<Guest, WasiRandom>(l, Guest::random)?;
     wasmtime_wasi::p2::bindings::io::error::add_to_linker::<Guest, Io>(l, |guest| guest.ctx().table)?;
-    sync::io::poll::add_to_linker::<Guest, Io>(l, |guest| guest.ctx().table)?;
+    sync::io::poll::add_to_linker::<Guest, Guest>(l, |guest| guest)?;
     sync::io::streams::add_to_linker::<Guest, Io>(l, |guest| guest.ctx().table)?;
-    Ok(())
+    let options = wasmtime_wasi_http::p2::bindings::LinkOptions::default();
+    wasmtime_wasi_http::p2::bindings::sync::http::types::add_to_linker::<Guest, WasiHttp>(
+        l,
+        &(&options).into(),
+        Guest::http,
+    )
 }
 
 struct Io;

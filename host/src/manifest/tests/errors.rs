@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use super::super::checked;
+use super::super::machine::Machine;
 use super::{App, Folder, GOOD_APP, GOOD_DEPLOY, Overrides};
 
 /// What is said of the good app with `from` replaced by `to`.
@@ -53,12 +55,12 @@ fn a_misspelt_key_is_told_the_nearest() {
 #[test]
 fn a_key_the_host_cannot_enforce_is_refused() {
     assert_eq!(
-        plugin_with("permissions = { pixels = false }\nports = []\nlimits = { cpu = 0.5 }"),
-        "app.toml:19:1: `[plugins.counter]` has no key `permissions`; it has `build`, `cameras`, `component`, \
-         `limits`, `models` and `params`\n\
-         app.toml:20:1: `[plugins.counter]` has no key `ports`; it has `build`, `cameras`, `component`, \
-         `limits`, `models` and `params`\n\
-         app.toml:21:12: `limits` in `[plugins.counter]` has no key `cpu`; it has `deadline` and `memory`"
+        plugin_with("permissions = { mqtt = [] }\nsinks = []\nlimits = { gpu = 0.5 }"),
+        "app.toml:19:17: `permissions` in `[plugins.counter]` has no key `mqtt`; it has `http`, `jpeg`, `pixels` \
+         and `storage`\n\
+         app.toml:20:1: `[plugins.counter]` has no key `sinks`; it has `build`, `cameras`, `component`, \
+         `limits`, `models`, `params`, `permissions` and `ports`\n\
+         app.toml:21:12: `limits` in `[plugins.counter]` has no key `gpu`; it has `cpu`"
     );
 }
 
@@ -255,6 +257,120 @@ fn an_owner_can_only_tighten_limits() {
 }
 
 #[test]
+fn every_limit_is_read_by_its_kind_and_kept_to_its_range() {
+    for (line, message) in [
+        ("queue = 0", "`limits.queue` in `[plugins.counter]` is `0`; it takes a number from 1 to 64"),
+        ("queue = 1.5", "`limits.queue` in `[plugins.counter]` is a number; it takes a whole number"),
+        ("queue = \"4\"", "`limits.queue` in `[plugins.counter]` is text; it takes a whole number"),
+        ("cpu = 2", "`limits.cpu` in `[plugins.counter]` is `2`; it takes a number from 0.01 to 1"),
+        ("cpu = nan", "`limits.cpu` in `[plugins.counter]` is `nan`; it takes a finite number"),
+        ("http_bytes = 1024", "`limits.http_bytes` in `[plugins.counter]` is a whole number; it takes text"),
+        ("http_bytes = \"1GiB\"", "plugin `counter`: `http_bytes` is `1GiB`; it takes `1KiB` to `64MiB`"),
+        ("port_timeout = \"50ms\"", "plugin `counter`: `port_timeout` is `50ms`; it takes `100ms` to `120s`"),
+        ("log_line = 1", "`limits` in `[plugins.counter]` has no key `log_line`; it has `log_lines`"),
+    ] {
+        let at = if line.starts_with("log") { 1 } else { line.find("= ").unwrap() + 3 };
+        let message = format!("app.toml:20:{at}: {message}");
+        assert_eq!(plugin_with(&format!("[plugins.counter.limits]\n{line}")), message);
+    }
+}
+
+#[test]
+fn an_owner_can_only_tighten_each_limit() {
+    let limits = |lines: &str| deploy(&format!("{GOOD_DEPLOY}[plugins.counter.limits]\n{lines}\n"));
+    assert_eq!(
+        limits("cpu = 0.75\nqueue = 5\nevent_bytes = \"2MiB\"\nport_timeout = \"6s\""),
+        "deploy.toml:4:7: plugin `counter`: `cpu` of `0.75` is looser than the app's `0.5`; only tighter ones can \
+         be set here\n\
+         deploy.toml:5:9: plugin `counter`: `queue` of `5` is looser than the app's `4`; only tighter ones can be \
+         set here\n\
+         deploy.toml:6:15: plugin `counter`: `event_bytes` of `2MiB` is looser than the app's `1MiB`; only \
+         tighter ones can be set here\n\
+         deploy.toml:7:16: plugin `counter`: `port_timeout` of `6s` is looser than the app's `5s`; only tighter \
+         ones can be set here"
+    );
+    assert_eq!(limits("cpu = 0.5\nqueue = 4\nevent_bytes = \"1MiB\"\nport_timeout = \"5s\""), "no mistake");
+}
+
+#[test]
+fn a_limit_this_machine_cannot_enforce_is_refused() {
+    let on = |machine: Machine, app: &str, deploy: &str| {
+        let name = std::thread::current().name().unwrap_or_default().replace("::", "-");
+        let folder = Folder::with(&name, app, deploy);
+        match checked::load(&folder.0, None, &Overrides::default(), &machine) {
+            Ok(_) => "no mistake".to_owned(),
+            Err(error) => folder.strip(error.message()),
+        }
+    };
+    let small = Machine { memory_bytes: Some((32 << 20) + 4096), thread_cpu: true };
+    let more = "is more than the `32MiB` of this machine; set a smaller one in `deploy.toml`";
+    let app = format!("{GOOD_APP}limits = {{ memory = \"48MiB\" }}\n");
+    let limited =
+        |memory: &str| format!("{GOOD_DEPLOY}[plugins.counter]\nlimits = {{ memory = \"{memory}\" }}\n");
+    assert_eq!(
+        on(small, GOOD_APP, GOOD_DEPLOY),
+        format!("app.toml:17:10: plugin `counter`: `memory` of `64MiB` {more}")
+    );
+    assert_eq!(
+        on(small, &app, GOOD_DEPLOY),
+        format!("app.toml:20:21: plugin `counter`: `memory` of `48MiB` {more}")
+    );
+    assert_eq!(
+        on(small, &app, &limited("40MiB")),
+        format!("deploy.toml:4:21: plugin `counter`: `memory` of `40MiB` {more}")
+    );
+    assert_eq!(on(small, &app, &limited("32MiB")), "no mistake");
+
+    let silent = Machine { memory_bytes: None, thread_cpu: true };
+    assert_eq!(on(silent, GOOD_APP, GOOD_DEPLOY), "no mistake");
+    let no_clock = Machine { memory_bytes: None, thread_cpu: false };
+    assert_eq!(
+        on(no_clock, &format!("{GOOD_APP}limits = {{ cpu = 1 }}\n"), GOOD_DEPLOY),
+        "app.toml:20:18: plugin `counter`: `cpu` of `1` cannot be kept, for this machine has no CPU clock of a \
+         thread; run it on another"
+    );
+    // The default is a limit as well.
+    let message = on(no_clock, GOOD_APP, GOOD_DEPLOY);
+    assert!(
+        message.starts_with("app.toml:17:10: plugin `counter`: `cpu` of `0.5` cannot be kept"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_key_before_the_first_section_keeps_its_rule() {
+    for (line, message) in [
+        (
+            "port_range = \"9000-8000\"",
+            "1:14: `port_range` is `9000-8000`; it takes two ports from 1024 to 65535, the lower first, as in \
+             `8000-9000`",
+        ),
+        (
+            "port_range = \"80-90\"",
+            "1:14: `port_range` is `80-90`; it takes two ports from 1024 to 65535, the lower first, as in \
+             `8000-9000`",
+        ),
+        ("port_range = 8000", "1:14: `port_range` is a whole number; it takes text"),
+        ("evidence = \"\"", "1:12: `evidence` is empty; write something"),
+        ("evidense = \"e\"", "1:1: there is no key `evidense`; there is `evidence`"),
+        ("port_range.low = 1", "1:1: `port_range` is a table; it takes text"),
+        (
+            "x = 1",
+            "1:1: the key `x` stands in no section; there is `[cameras]`, `[events]`, `evidence`, `[models]`, \
+             `[params]`, `[plugins]`, `port_range` and `roots`",
+        ),
+    ] {
+        assert_eq!(deploy(&format!("{line}\n{GOOD_DEPLOY}")), format!("deploy.toml:{message}"));
+    }
+    // What is wrong there hides nothing of the rest.
+    assert_eq!(
+        deploy(&format!("port_range = 8000\n{GOOD_DEPLOY}[plugins.x]\n")),
+        "deploy.toml:1:14: `port_range` is a whole number; it takes text\n\
+         deploy.toml:4:10: the app has no plugin `x`; it has `counter`"
+    );
+}
+
+#[test]
 fn a_param_declaration_makes_sense() {
     for (lines, message) in [
         (
@@ -395,6 +511,7 @@ fn the_command_line_is_told_by_its_option() {
         params: vec![pair("treshold", "1"), pair("threshold", "abc"), pair("threshold", "inf")],
         models: vec![("person".to_owned(), "x".into())],
         events: None,
+        to_look_at: false,
     };
     assert_eq!(
         overridden(&wrong),
@@ -440,7 +557,7 @@ fn what_is_no_toml_comes_in_the_same_form() {
         app_with("[models.detector]", "[cameras.entrance]\n[models.detector]"),
         "app.toml:8:10: `entrance` is here a second time; keep one"
     );
-    let deep = "app.toml:4:89: this is nested too deep; no manifest goes deeper than five levels";
+    let deep = "app.toml:4:89: this is nested too deep; no manifest goes deeper than seven levels";
     assert_eq!(app_with("\"Door\"", &format!("{}1{}", "[".repeat(5000), "]".repeat(5000))), deep);
     // Columns count characters, as editors do, and a byte order mark is none.
     assert_eq!(

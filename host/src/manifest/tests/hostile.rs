@@ -1,5 +1,7 @@
+use std::collections::HashSet;
+
 use super::{Folder, GOOD_APP, GOOD_DEPLOY};
-use crate::manifest::Overrides;
+use crate::manifest::{App, Overrides, Plugin};
 
 /// xorshift64*: the same bytes in every run.
 struct Random(u64);
@@ -14,7 +16,7 @@ impl Random {
 }
 
 /// Pieces that mean something to TOML or to a manifest, so that mutations get past the parser.
-const PIECES: [&str; 24] = [
+const PIECES: [&str; 34] = [
     "[",
     "]",
     "[[",
@@ -38,6 +40,16 @@ const PIECES: [&str; 24] = [
     "[cameras.entrance]",
     "type = \"integer\"",
     "limits = {}",
+    "[plugins.counter.grants]",
+    "[[plugins.counter.ports]]",
+    "[[plugins.counter.grants.ports]]",
+    "http = [\"https://*.example.org\"]",
+    "addresses = [\"10.0.0.0/8\"]",
+    "host_port = 8000",
+    "port_range = \"1024-1024\"",
+    "queue = 1",
+    "https://[::ffff:1.2.3.4%25]:0@*.",
+    "/128",
     "ä\u{202e}",
 ];
 
@@ -60,6 +72,29 @@ fn mutated(good: &str, random: &mut Random) -> Vec<u8> {
     bytes
 }
 
+/// However the files are mangled, whoever may do something has asked for it.
+fn nothing_is_granted_unasked(app: &App) {
+    let mut host_ports = HashSet::new();
+    for Plugin { permissions: asks, grants, .. } in &app.plugins {
+        assert!(asks.pixels >= grants.pixels && asks.jpeg >= grants.jpeg);
+        assert!(grants.models.iter().all(|model| asks.models.contains(model)));
+        if let Some(granted) = grants.storage {
+            let asked = asks.storage.unwrap();
+            assert!(granted.bytes <= asked.bytes && granted.entries <= asked.entries);
+        }
+        for granted in &grants.http {
+            let asked = asks.http.iter().find(|asked| asked.url == granted.url).unwrap();
+            assert!((granted.scheme, &granted.host, granted.port) == (asked.scheme, &asked.host, asked.port));
+            assert!(!granted.methods.is_empty());
+            assert!(granted.methods.iter().all(|method| asked.methods.contains(method)));
+        }
+        for granted in &grants.ports {
+            assert!(asks.ports.iter().any(|asked| asked.name == granted.name));
+            assert!(host_ports.insert(granted.host_port) && !granted.from.is_empty());
+        }
+    }
+}
+
 #[test]
 fn no_bytes_make_it_panic() {
     let folder = Folder::with("mutations", GOOD_APP, GOOD_DEPLOY);
@@ -78,8 +113,15 @@ fn no_bytes_make_it_panic() {
         folder.write("app.toml", app);
         folder.write("deploy.toml", deploy);
         match folder.load() {
-            Ok(app) => {
+            Ok(mut app) => {
                 loaded += 1;
+                nothing_is_granted_unasked(&app);
+                let printed = format!("{:?}{}", app.missing_grants(), app.grants_toml());
+                assert!(!printed.chars().any(|c| c.is_control() && c != '\n'), "{printed}");
+                let mut ports = 20_000..;
+                app.grant_all(&mut || ports.next()).unwrap();
+                assert_eq!((app.missing_grants(), app.grants_toml()), (Vec::new(), String::new()));
+                nothing_is_granted_unasked(&app);
                 assert!(app.cameras.iter().all(|camera| !camera.sources.is_empty()));
                 assert!(app.plugins.iter().all(|plugin| !plugin.cameras.is_empty()));
             }
@@ -110,6 +152,7 @@ fn a_command_line_cannot_make_it_panic() {
             params: vec![("threshold".to_owned(), word("0.5")), (word("threshold"), "1".to_owned())],
             models: vec![(word("detector"), word("models/x").into())],
             events: Some(word("events.jsonl")),
+            to_look_at: false,
         };
         if let Err(message) = folder.load_with(&overrides) {
             assert!(!message.lines().any(|line| line.chars().any(char::is_control)), "{message}");

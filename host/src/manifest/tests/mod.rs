@@ -3,6 +3,7 @@
 
 mod errors;
 mod examples;
+mod grants;
 mod hostile;
 
 use std::fs;

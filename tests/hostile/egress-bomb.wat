@@ -1,0 +1,13 @@
+;; Asks a granted host that answers as fast as it can, on and on.
+;;! title = "an answer without an end, fast"
+;;! stopped = ["value", "limit:http_bytes"]
+;;! grants = ["http"]
+;;! server = "/bomb"
+
+(import "transom:app/http" "send" (func $send (param i32 i32 i32 i32 i32 i32 i32 i32)))
+
+(func (export "on-frame")
+  (call $send (i32.const 0) (global.get $url_ptr) (global.get $url_len)
+    (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 256))
+  ;; An error, and `too-large`.
+  (call $verdict (i32.and (i32.load8_u (i32.const 256)) (i32.eq (i32.load8_u (i32.const 260)) (i32.const 2)))))
