@@ -570,6 +570,17 @@ mod components {
     }
 
     #[test]
+    fn a_pipe_in_place_of_a_component_is_refused_and_not_waited_for() {
+        let folder = app(&manifest(Path::new("plugin.wasm"), ""));
+        let pipe = folder.path().join("plugin.wasm");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let done = ended(&mut run(folder.path()), PLUGIN);
+        assert_eq!(done.stderr, format!("error: plugin `one`: {}: it is not a file\n", pipe.display()));
+        let done = finish(transom(["inspect"]).arg(&pipe));
+        assert_eq!(done.stderr, format!("error: {}: it is not a file\n", pipe.display()));
+    }
+
+    #[test]
     fn a_component_that_is_not_there_is_told_with_its_path() {
         let folder = app(&manifest(Path::new("plugin.wasm"), ""));
         let done = ended(&mut run(folder.path()), PLUGIN);

@@ -296,7 +296,8 @@ fn serve_transom() -> Server {
 fn serve_wasmtime(program: &Path, component: &Path, options: &[&str]) -> Server {
     let port = free_ports()[0];
     let mut command = Command::new(program);
-    command.arg("serve").arg(format!("--addr=127.0.0.1:{port}")).args(options).arg(component);
+    // A Rust component imports what its standard library links, the environment for one.
+    command.args(["serve", "-Scli"]).arg(format!("--addr=127.0.0.1:{port}")).args(options).arg(component);
     Server::start(command, &[port; PORTS], tempfile::tempdir().expect("a temporary folder"))
 }
 

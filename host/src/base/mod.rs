@@ -2,6 +2,7 @@
 
 mod clock;
 mod error;
+mod file;
 mod memory;
 mod meter;
 mod notice;
@@ -12,6 +13,7 @@ mod simd;
 
 pub use clock::{Clock, process_cpu, thread_cpu};
 pub use error::{Error, Kind, Result};
+pub use file::{read_file, read_text};
 pub use memory::process_memory;
 pub use meter::{Meter, MeterReport};
 pub use notice::{Notice, Notices};

@@ -22,13 +22,13 @@ pub(super) struct Inspect {
 impl Inspect {
     pub(super) fn execute(self) -> Result<ExitCode> {
         let engine = Engine::new(apart(state_folder().as_deref())?)?;
-        let is_component = std::fs::File::open(&self.what)
-            .and_then(|mut file| {
+        // What is no file is not opened: a pipe would wait for its other end.
+        let is_file = std::fs::metadata(&self.what).is_ok_and(|data| data.is_file());
+        let is_component = is_file
+            && std::fs::File::open(&self.what).is_ok_and(|mut file| {
                 let mut magic = [0; 4];
-                std::io::Read::read_exact(&mut file, &mut magic)?;
-                Ok(&magic == b"\0asm")
-            })
-            .unwrap_or(false);
+                std::io::Read::read_exact(&mut file, &mut magic).is_ok() && &magic == b"\0asm"
+            });
         let sheet = if is_component || self.what.extension().is_some_and(|kind| kind == "wasm") {
             component(&engine, &self.what)?
         } else {

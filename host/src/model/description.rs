@@ -38,7 +38,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::DeTable;
 
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, read_text};
 use crate::frame::{Fit, MAX_BYTES, MAX_SIDE, PAD};
 
 /// How outputs are read.
@@ -177,7 +177,7 @@ impl Description {
     /// Reads `model.toml`, or the one in a folder, and the labels it names.
     pub(super) fn read(path: &Path) -> Result<Self> {
         let path = if path.is_dir() { path.join("model.toml") } else { path.to_owned() };
-        let text = std::fs::read_to_string(&path).map_err(|error| {
+        let text = read_text(&path).map_err(|error| {
             Error::model(format!(
                 "{}: cannot be read: {error}; a model is a folder with a `model.toml`",
                 path.display()
@@ -362,7 +362,7 @@ fn read_labels(output: &WrittenOutput, folder: &Path) -> Result<Vec<String>, Wro
         );
     };
     let path = folder.join(labels.get_ref());
-    let text = match std::fs::read_to_string(&path) {
+    let text = match read_text(&path) {
         Ok(text) => text,
         Err(error) => return wrong(labels, format!("labels `{}` cannot be read: {error}", path.display())),
     };

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::base::{Clock, Error, Meter, MeterReport, Result, thread_cpu};
+use crate::base::{Clock, Error, Meter, MeterReport, Result, read_file, thread_cpu};
 use crate::frame::{AskError, ClassScore, Detection, Frame, PixelRect, Placement, Region, Tensor};
 use description::{Description, Read};
 use lanes::Lanes;
@@ -119,7 +119,7 @@ impl Model {
     pub fn load(path: &Path) -> Result<Self> {
         let description = Description::read(path)?;
         let within = |error: Error| error.within(description.file.display());
-        let onnx = std::fs::read(&description.file)
+        let onnx = read_file(&description.file)
             .map_err(|error| within(Error::model(format!("cannot be read: {error}"))))?;
         let digest: String = Sha256::digest(&onnx).iter().map(|byte| format!("{byte:02x}")).collect();
         if let Some(wanted) = &description.sha256

@@ -17,7 +17,7 @@ use super::grants::{Linked, Need, Sheet};
 use super::guest::{Guest, link_frames};
 use super::ticker::Ticker;
 use super::wasi;
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, read_file};
 
 /// The largest component taken, in bytes. A Python component is 18 MB.
 const LARGEST_COMPONENT: u64 = 32 << 20;
@@ -201,5 +201,5 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     if size > LARGEST_COMPONENT {
         return Err(too_large(size).within(path.display()));
     }
-    std::fs::read(path).map_err(fail)
+    read_file(path).map_err(fail)
 }

@@ -8,7 +8,10 @@ use crate::base::Clock;
 /// ever after.
 const LONGEST_DEBT_S: f64 = 120.0;
 
-/// A bucket of CPU time: it fills with the share of every second, holds a second's worth, and may be overdrawn
+/// What the bucket holds, in seconds of the share.
+const BURST_S: f64 = 0.5;
+
+/// A bucket of CPU time: it fills with the share of every second, holds half a second's worth, and may be overdrawn
 /// by one call. What was overdrawn is waited for.
 pub(super) struct Share {
     clock: Clock,
@@ -27,7 +30,7 @@ impl Share {
         Self {
             clock,
             cores,
-            level_s: cores,
+            level_s: cores * BURST_S,
             at: now,
             began: now,
             used: Duration::ZERO,
@@ -69,7 +72,7 @@ impl Share {
     fn fill(&mut self) {
         let now = self.clock.now();
         let passed = now.saturating_sub(std::mem::replace(&mut self.at, now));
-        self.level_s = (self.level_s + self.cores * passed.as_secs_f64()).min(self.cores);
+        self.level_s = (self.level_s + self.cores * passed.as_secs_f64()).min(self.cores * BURST_S);
     }
 }
 
@@ -81,11 +84,11 @@ mod tests {
     fn what_was_overdrawn_is_waited_for() {
         let mut share = Share::new(Clock::system(), 0.25);
         assert_eq!(share.debt(), Duration::ZERO);
-        share.charge(Duration::from_millis(200));
-        assert_eq!(share.debt(), Duration::ZERO, "a second's worth may come at once");
-        share.charge(Duration::from_millis(550));
+        share.charge(Duration::from_millis(100));
+        assert_eq!(share.debt(), Duration::ZERO, "half a second's worth may come at once");
+        share.charge(Duration::from_millis(525));
         let debt = share.debt();
-        // 0.75 s used, 0.25 s there: half a second of the processor is two seconds of a quarter of it.
+        // 0.625 s used, 0.125 s there: half a second of the processor is two seconds of a quarter of it.
         assert!((1.5..=2.0).contains(&debt.as_secs_f64()), "{debt:?}");
         share.charge(Duration::from_secs(3600));
         assert!(share.debt() <= Duration::from_secs_f64(LONGEST_DEBT_S));

@@ -8,7 +8,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, read_file};
 
 /// TLS that trusts the system's roots and those in the PEM files `extra_roots`. One for all plugins: it keeps
 /// no sessions.
@@ -21,7 +21,7 @@ pub fn tls_config(extra_roots: &[PathBuf]) -> Result<Arc<ClientConfig>> {
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     for path in extra_roots {
         let shown = path.display();
-        let bytes = std::fs::read(path).map_err(|error| {
+        let bytes = read_file(path).map_err(|error| {
             Error::manifest(format!("cannot read the certificates in `{shown}`: {error}"))
         })?;
         let mut count = 0;

@@ -7,7 +7,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{InconsistentKeys, ServerConfig};
 
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, read_file};
 
 /// TLS 1.2 and 1.3 with the owner's PEM files: the certificate, followed by those that lead to its root,
 /// and its private key.
@@ -53,6 +53,6 @@ pub fn tls_server(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
 }
 
 fn read(what: &str, path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path)
+    read_file(path)
         .map_err(|error| Error::manifest(format!("{what} file `{}` cannot be read: {error}", path.display())))
 }
