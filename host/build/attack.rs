@@ -23,8 +23,18 @@ const GRANTS: &[&str] = &["storage", "http", "pixels", "jpeg", "models", "port"]
 const WORLDS: &[&str] = &["plugin", "plugin-http"];
 const GROWN: &[&str] = &["data", "code", "flow", "knot", "locals"];
 /// What may stop an attack, besides `limit:NAME`.
-const STOPPED: &[&str] =
-    &["deadline", "memory", "trap", "host", "load", "value", "cut", "dropped:marks", "dropped:metrics"];
+const STOPPED: &[&str] = &[
+    "deadline",
+    "memory",
+    "trap",
+    "host",
+    "load",
+    "value",
+    "cut",
+    "dropped:events",
+    "dropped:marks",
+    "dropped:metrics",
+];
 const LIMITS: &[&str] = &[
     "memory",
     "cpu",

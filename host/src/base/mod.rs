@@ -16,7 +16,7 @@ pub use error::{Error, Kind, Result};
 pub use file::{read_file, read_text};
 pub use memory::process_memory;
 pub use meter::{Meter, MeterReport};
-pub use notice::{Notice, Notices};
+pub use notice::{Notice, Notices, deceives};
 pub use rate::Rate;
 pub use secret::Secret;
 pub use shutdown::Shutdown;

@@ -3,6 +3,14 @@
 
 use std::sync::Arc;
 
+/// Whether a character steers a terminal, or hides or reorders what stands around it: control characters,
+/// bidirectional marks, zero widths (Unicode Technical Report 36, 3).
+pub fn deceives(c: char) -> bool {
+    let hides =
+        matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    c.is_control() || hides
+}
+
 /// One line for the owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {

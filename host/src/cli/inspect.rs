@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, deceives};
 use crate::manifest::{App, Overrides, Plugin};
 use crate::plugin::{Engine, Need, Sheet};
 
@@ -36,7 +36,7 @@ impl Inspect {
         };
         // Control characters in a vendor's words are not to steer the owner's terminal.
         let plain: String =
-            sheet.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
+            sheet.chars().map(|c| if deceives(c) && c != '\n' { '\u{fffd}' } else { c }).collect();
         std::io::stdout()
             .lock()
             .write_all(plain.as_bytes())
@@ -97,6 +97,15 @@ fn app(engine: &Engine, path: &Path) -> Result<String> {
                 port.host_port,
                 from.join(", ")
             );
+        }
+        let looser = plugin.limits.looser_than_default();
+        if !looser.is_empty() {
+            let _ = writeln!(text, "  asks for more than usual: {}", looser.join(", "));
+        }
+        if let Some(build) = &plugin.build {
+            let (command, folder) = (&build.command, build.folder.display());
+            let _ =
+                writeln!(text, "  `run` builds it with `{command}` in {folder} where its sources are newer");
         }
         if !plugin.component.exists() {
             let shown = plugin.component.display();

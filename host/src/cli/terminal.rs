@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::base::{Clock, Notice, Notices, Shutdown};
+use crate::base::{Clock, Notice, Notices, Shutdown, deceives};
 use crate::pipeline::Progress;
 
 /// How often a line says how far a run is where there is no terminal to draw a bar on.
@@ -18,7 +18,7 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 pub(super) fn say(lines: &str) {
     let mut shown = String::with_capacity(lines.len());
     for c in lines.chars() {
-        if c.is_control() && c != '\n' { shown.extend(c.escape_default()) } else { shown.push(c) }
+        if deceives(c) && c != '\n' { shown.extend(c.escape_default()) } else { shown.push(c) }
     }
     let _ = writeln!(std::io::stderr().lock(), "{shown}");
 }

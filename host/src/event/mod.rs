@@ -100,6 +100,9 @@ pub fn object_on_one_line(text: String) -> Result<Box<RawValue>, String> {
     let text = if text.trim().is_empty() { "{}".to_owned() } else { text };
     // Outside strings a line break is white space, and inside them JSON does not allow one.
     let text = if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], " ") } else { text };
+    if is_too_deep(&text) {
+        return Err(format!("it is nested deeper than {DEEPEST}"));
+    }
     let value = RawValue::from_string(text).map_err(|error| error.to_string())?;
     if !value.get().starts_with('{') {
         return Err("it is JSON, but no object".to_owned());
@@ -107,9 +110,40 @@ pub fn object_on_one_line(text: String) -> Result<Box<RawValue>, String> {
     Ok(value)
 }
 
+/// The deepest an event's data may nest: what readers that call themselves for each level stand (serde_json's own
+/// limit is 128).
+const DEEPEST: usize = 64;
+
+fn is_too_deep(json: &str) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => depth += 1,
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEEPEST {
+            return true;
+        }
+    }
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn data_nests_as_deep_as_readers_stand() {
+        let nested = |levels: usize| format!("{}1{}", "{\"a\":".repeat(levels), "}".repeat(levels));
+        assert!(object_on_one_line(nested(DEEPEST)).is_ok());
+        assert_eq!(object_on_one_line(nested(DEEPEST + 1)).unwrap_err(), "it is nested deeper than 64");
+        let braces = format!("{{\"a\":\"\\\"{}\"}}", "{[".repeat(100));
+        assert!(object_on_one_line(braces).is_ok(), "braces in a text are none");
+    }
 
     #[test]
     fn an_event_is_one_line_of_json() {

@@ -284,6 +284,22 @@ pub(super) fn schema() -> Value {
     json!({ "type": "object", "additionalProperties": false, "properties": keys })
 }
 
+/// The limits of `limits` that are looser than the defaults, each as `key SHOWN (default SHOWN)`.
+pub(super) fn looser(limits: &Limits) -> Vec<String> {
+    fn row<T: Quantity>(key: &str, of: &Of<T>, limits: &Limits) -> Option<String> {
+        let (mut limits, mut usual) = (*limits, Limits::default());
+        let (has, usual) = (*(of.field)(&mut limits), *(of.field)(&mut usual));
+        (has > usual).then(|| format!("{key} {} (default {})", has.show(), usual.show()))
+    }
+    let row = |entry: &Row| match &entry.amount {
+        Amount::Size(of) => row(entry.key, of, limits),
+        Amount::Time(of) => row(entry.key, of, limits),
+        Amount::Count(of) => row(entry.key, of, limits),
+        Amount::Share(of) => row(entry.key, of, limits),
+    };
+    TABLE.iter().filter_map(row).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

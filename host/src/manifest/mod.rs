@@ -371,6 +371,13 @@ pub struct Limits {
     pub port_timeout: Duration,
 }
 
+impl Limits {
+    /// What is looser than the defaults, each as `key VALUE (default VALUE)`.
+    pub fn looser_than_default(&self) -> Vec<String> {
+        limits::looser(self)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::base::{Error, Kind};
+use crate::base::{Error, Kind, deceives};
 
 /// More lines than this help nobody, and a hostile file could have a hundred thousand.
 pub(super) const MAX_LINES: usize = 50;
@@ -118,9 +118,7 @@ pub(super) fn plain(value: &str) -> String {
             shown.push('…');
             break;
         }
-        // Beyond control characters, those that reorder or hide text: bidirectional marks, zero widths.
-        let hides = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-        if c.is_control() || hides {
+        if deceives(c) {
             let _ = write!(shown, "{}", c.escape_unicode());
         } else {
             shown.push(c);

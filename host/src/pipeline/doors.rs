@@ -133,7 +133,15 @@ impl Doors {
                 .warn(format!("{whose}: a request to {}{at} was denied: {}", denial.url_host, denial.reason));
         });
         let resolver = Arc::clone(&surroundings.resolver);
-        let egress = Egress::new(grants, limits, resolver, tls, audit, surroundings.clock);
+        let egress = Egress::new(
+            grants,
+            limits,
+            resolver,
+            tls,
+            audit,
+            surroundings.clock,
+            surroundings.shutdown.clone(),
+        );
         Ok(Some(Arc::new(egress)))
     }
 

@@ -396,10 +396,13 @@ fn limit_in_words(name: &str, limit: &LimitReport) -> Option<String> {
     if used == 0.0 && limit.refused == 0 {
         return None;
     }
-    let mib = |bytes: f64| format!("{:.1}", bytes / f64::from(1 << 20));
+    // In the unit that suits what is allowed.
+    let (unit, bytes_in) =
+        if limit.allowed < f64::from(1 << 20) { ("KiB", 1 << 10) } else { ("MiB", 1 << 20) };
+    let mib = |bytes: f64| format!("{:.1}", bytes / f64::from(bytes_in));
     let (used, allowed) = match name {
         "memory" | "call_bytes" | "event_bytes" | "http_bytes" | "storage_bytes" => {
-            (mib(used), format!("{} MiB", mib(limit.allowed)))
+            (mib(used), format!("{} {unit}", mib(limit.allowed)))
         }
         "deadline" | "http_timeout" => (format!("{used:.1}"), format!("{} ms", limit.allowed)),
         "cpu" => (format!("{used:.3}"), format!("{} cores", limit.allowed)),

@@ -101,7 +101,16 @@ impl Fault {
             }
             Some(_) => fault(FaultKind::Trap, format!("trapped: {cause}")),
             // Not WebAssembly's word but ours or wasmtime's at the boundary.
-            None => fault(FaultKind::Refused, format!("was refused a call: {cause}")),
+            None => {
+                let why = match Self::broke(error) {
+                    Some(super::ledger::Limit::CallBytes) => {
+                        "more than its `call_bytes` were to cross at once"
+                    }
+                    Some(_) => "it holds more than its `handles`",
+                    None => &cause,
+                };
+                fault(FaultKind::Refused, format!("was refused a call: {why}"))
+            }
         }
     }
 

@@ -180,9 +180,11 @@ async fn pass_on(
     answer: Answer,
 ) {
     let (head, body) = response.into_parts();
+    // A status of three digits that HTTP gives no meaning to (RFC 9110 15) is no answer.
+    let has_status = (200..600).contains(&head.status.as_u16());
     match Limited::new(body, most).collect().await {
-        Ok(body) => answer.send(http::Response::from_parts(head, Full::new(body.to_bytes()))),
-        Err(_) => answer.failed(),
+        Ok(body) if has_status => answer.send(http::Response::from_parts(head, Full::new(body.to_bytes()))),
+        _ => answer.failed(),
     }
 }
 

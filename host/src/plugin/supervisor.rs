@@ -356,7 +356,11 @@ impl Plugin {
         *self.tally.faults.entry(fault.kind).or_default() += 1;
         if fault.kind == FaultKind::Exit {
             self.resume_at_us = now_us.saturating_add(micros(RESTART));
-            self.setup.warn(&fault.to_string());
+            let count = self.tally.faults.get(&FaultKind::Exit).copied().unwrap_or_default();
+            // Powers of two: one that does nothing else does not fill the log.
+            if count.is_power_of_two() {
+                self.setup.warn(&format!("{fault} ({count} so far)"));
+            }
             self.tally.last_fault = Some(fault.message);
             return Call::Faulted;
         }

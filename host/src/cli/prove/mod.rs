@@ -15,8 +15,9 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::base::{Error, Result};
+use crate::base::{Error, Result, Shutdown};
 
+use super::signals::stop_on_signal;
 use super::terminal::say;
 use stage::Stage;
 use trial::Outcome;
@@ -74,12 +75,20 @@ impl Prove {
             }
             return Ok(ExitCode::SUCCESS);
         }
+        let shutdown = Shutdown::default();
+        stop_on_signal(&shutdown)?;
         let stage = Stage::set()?;
-        say(&format!("{} attacks, about a second or two each", suite.len()));
+        say(&format!(
+            "{} attacks, about a second each; three that are for the compiler take up to a minute",
+            suite.len()
+        ));
         let alone = stage.alone()?;
         print(&heading())?;
         let mut outcomes = Vec::new();
         for attack in suite {
+            if shutdown.is_stopped() {
+                return Err(Error::usage(format!("stopped after {} attacks", outcomes.len())));
+            }
             let outcome = stage.attack(attack)?;
             print(&row(attack, &outcome))?;
             outcomes.push((attack, outcome));

@@ -253,6 +253,7 @@ fn stopped_by(attack: &Attack, plugin: &PluginSummary, said: &Said) -> Option<St
             "value" => said.stopped,
             "cut" => true,
             "load" => false,
+            "dropped:events" => plugin.report.dropped_events > 0,
             "dropped:marks" => plugin.report.dropped_marks > 0,
             "dropped:metrics" => plugin.report.dropped_metrics > 0,
             limit => {
@@ -270,7 +271,7 @@ fn in_words(by: &str) -> &str {
         "cut" => "harmless: cut",
         "trap" => "trap",
         "host" => "refused call",
-        "dropped:marks" | "dropped:metrics" => "dropped and counted",
+        "dropped:events" | "dropped:marks" | "dropped:metrics" => "dropped and counted",
         limit => limit.strip_prefix("limit:").unwrap_or(limit),
     }
 }

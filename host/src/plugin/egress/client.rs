@@ -21,7 +21,7 @@ use super::body::{BoundedBody, BoxError, Ledger, Upload, too_large};
 use super::connect::{self, Wire};
 use super::grant::{HostGrant, Target, granting};
 use super::{Audit, EgressError, EgressLimits, EgressReport, Resolve, redirect};
-use crate::base::{Clock, Rate};
+use crate::base::{Clock, Rate, Shutdown};
 
 /// The most redirects that are followed; `http.wit` says so.
 const MOST_REDIRECTS: usize = 5;
@@ -54,6 +54,7 @@ pub struct Egress {
     tls: Arc<ClientConfig>,
     audit: Audit,
     clock: Clock,
+    shutdown: Shutdown,
     places: Arc<Semaphore>,
     /// When the last request under way is over, whatever comes of it; in microseconds of `clock`.
     latest_us: AtomicU64,
@@ -77,6 +78,7 @@ impl Egress {
         tls: Arc<ClientConfig>,
         audit: Audit,
         clock: Clock,
+        shutdown: Shutdown,
     ) -> Self {
         let places = Arc::new(Semaphore::new(limits.concurrent as usize));
         let rate = Rate::new(limits.requests, clock.now());
@@ -87,6 +89,7 @@ impl Egress {
             tls,
             audit,
             clock,
+            shutdown,
             places,
             latest_us: AtomicU64::new(0),
             rate,
@@ -229,7 +232,11 @@ impl Egress {
             let wire = connect::open(&addresses, target, &self.tls, self.limits.timeout).await?;
             self.converse(passage, target, request, wire).await
         };
-        timeout_at(passage.deadline, exchange).await.unwrap_or(Err(EgressError::TimedOut))
+        tokio::select! {
+            done = timeout_at(passage.deadline, exchange) => done.unwrap_or(Err(EgressError::TimedOut)),
+            // Nobody waits for the rest of a run's answers when it is told to end.
+            () = self.shutdown.stopped() => Err(EgressError::TimedOut),
+        }
     }
 
     async fn converse(
@@ -266,7 +273,10 @@ impl Egress {
         // the answer's body holds, or at the deadline; its errors reach whoever waits for the answer.
         let mut task = JoinSet::new();
         let deadline = passage.deadline;
-        task.spawn(async move { drop(timeout_at(deadline, connection).await) });
+        let shutdown = self.shutdown.clone();
+        task.spawn(async move {
+            tokio::select! { _ = timeout_at(deadline, connection) => {} () = shutdown.stopped() => {} }
+        });
         let (mut head, incoming) = sender.send_request(request).await.map_err(failed)?.into_parts();
 
         let status = head.status.as_u16();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Guest, cut};
-use crate::base::Notice;
+use crate::base::{Notice, deceives};
 use crate::event::{self, Event, Mark, Object};
 use crate::plugin::Setup;
 use crate::plugin::bindings::transom::app::frames::Region;
@@ -24,6 +24,14 @@ const LONGEST_CAPTION: usize = 200;
 /// Bytes of a log line.
 const LONGEST_LOG: usize = 4096;
 
+/// What a mark counts for: a polygon is as many lines as it has corners to draw.
+fn weight(mark: &Mark) -> usize {
+    match mark {
+        Mark::Polygon { points, .. } => points.len().max(1),
+        _ => 1,
+    }
+}
+
 impl Guest {
     /// One look at the bucket a call instead of one a mark: a hundred marks a frame are usual.
     pub(super) fn begin_marks(&mut self) {
@@ -32,7 +40,7 @@ impl Guest {
     }
 
     pub(super) fn end_marks(&mut self) {
-        self.ledger.take(Limit::Marks, self.said.marks.len() as u64);
+        self.ledger.take(Limit::Marks, self.said.marks.iter().map(weight).sum::<usize>() as u64);
     }
 
     fn mark(&mut self, mark: Mark) {
@@ -47,8 +55,9 @@ impl Guest {
             Mark::Line { .. } => (true, 0),
         };
         let sound = has_its_corners && mark.is_finite() && self.present.is_some();
-        if sound && self.marks_left > 0 && self.memory.hold(MARK_BYTES + more) {
-            self.marks_left -= 1;
+        let left = self.marks_left.checked_sub(weight(&mark));
+        if let Some(left) = left.filter(|_| sound && self.memory.hold(MARK_BYTES + more)) {
+            self.marks_left = left;
             self.said.marks.push(mark);
         } else {
             self.dropped.marks += 1;
@@ -204,7 +213,7 @@ impl Log {
         // Escaped, so that a plugin can neither forge a second line nor steer the owner's terminal.
         let mut escaped = String::with_capacity(text.len());
         for c in text.chars() {
-            if c.is_control() { escaped.extend(c.escape_default()) } else { escaped.push(c) }
+            if deceives(c) { escaped.extend(c.escape_default()) } else { escaped.push(c) }
         }
         let Setup { app, name, notices, .. } = &*self.setup;
         notices.send(Notice::Log { from: format!("{app}/{name}"), level, text: escaped });

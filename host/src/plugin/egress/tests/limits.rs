@@ -267,6 +267,7 @@ async fn a_lookup_that_outlives_its_request_keeps_its_place() {
         tls,
         Arc::new(|_| {}),
         Clock::system(),
+        crate::base::Shutdown::default(),
     );
     let request = || Request::builder().uri("http://site.example/").body(Bytes::new()).unwrap();
     assert_eq!(egress.send(request()).await.unwrap_err(), EgressError::TimedOut);

@@ -162,7 +162,15 @@ impl Trial {
         let (liar, audit) = (Arc::new(liar), Arc::new(Mutex::new(vec![])));
         let (resolver, heard) = (Arc::clone(&liar) as Arc<dyn Resolve>, Arc::clone(&audit));
         let hear: Audit = Arc::new(move |denial| heard.lock().unwrap().push(denial.clone()));
-        let egress = Egress::new(grants, limits, resolver, tls_config(roots).unwrap(), hear, Clock::system());
+        let egress = Egress::new(
+            grants,
+            limits,
+            resolver,
+            tls_config(roots).unwrap(),
+            hear,
+            Clock::system(),
+            crate::base::Shutdown::default(),
+        );
         Self { egress: Arc::new(egress), liar, audit }
     }
 
