@@ -141,6 +141,7 @@ impl Stage {
         let began = clock.now();
         let mut grown = 0;
         let mut after = None;
+        let mut said_before_end = Said::default();
         let summary = std::thread::scope(|scope| {
             let run = scope.spawn(|| run.run());
             let asking = port.map(|port| scope.spawn(move || ask(port, attack.grants.contains(&"port"))));
@@ -163,6 +164,8 @@ impl Stage {
                     break;
                 }
             }
+            // A request out that the run's end cuts off gets another answer than the one it is to be refused with.
+            said_before_end = said(&events);
             shutdown.stop();
             if let Some(Ok(statuses)) = asking.map(std::thread::ScopedJoinHandle::join) {
                 lock(&seen).statuses = statuses;
@@ -171,7 +174,7 @@ impl Stage {
         })?;
         let plugin = summary.plugins.iter().find(|plugin| plugin.app == "attacker");
         let plugin = plugin.ok_or_else(|| Error::internal("the attack is not in the summary"))?;
-        let said = said(&events);
+        let said = if attack.server.is_some() { said_before_end } else { said(&events) };
         let by = stopped_by(attack, plugin, &said);
         let escaped = if said.escaped {
             Some("it did what it must not".to_owned())
