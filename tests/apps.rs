@@ -68,7 +68,7 @@ fn apps_share_one_decode_and_one_inference_a_frame() {
 #[test]
 fn an_override_is_for_one_app_or_for_all_that_have_such_an_item() {
     let (one, other) = (named("one", None), named("other", None));
-    let (done, _) = run(&[&one, &other], &["--frames", "5", "--param", "other.threshold=0.99"]);
+    let (done, _) = run(&[&one, &other], &["--frames", "20", "--param", "other.threshold=0.99"]);
     assert_eq!(done.code(), 0, "{}", done.stderr);
     let found = |app: &str| -> usize {
         let events = done.events().into_iter().filter(|event| event["app"] == app);

@@ -84,7 +84,7 @@ pub use bindings::exports::transom::app::lifecycle::{Camera, ModelInfo, ParamVal
 pub use bindings::transom::app::events::EventError;
 pub use bindings::transom::app::frames::{Fit, Frame, FrameError, FrameInfo, PixelFormat, Shape};
 pub use bindings::transom::app::metrics;
-pub use bindings::transom::app::models::{ClassScore, ModelError, Tensor};
+pub use bindings::transom::app::models::{ClassMap, ClassScore, Keypoint, ModelError, Pose, Tensor};
 pub use event::Event;
 pub use geometry::{Point, Region};
 pub use marks::Color;

@@ -1,7 +1,7 @@
 //! Asking models about frames.
 
 use crate::bindings::transom::app::models;
-use crate::{ClassScore, Frame, ModelError, Region, Tensor};
+use crate::{ClassMap, ClassScore, Frame, ModelError, Pose, Region, Tensor};
 
 /// One thing a model found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -72,6 +72,31 @@ impl Model {
         top: u32,
     ) -> Result<Vec<ClassScore>, ModelError> {
         self.handle.classify(frame, region, top)
+    }
+
+    /// Things found in `region` with their points, best first. `min_score` as for [`Model::detect`].
+    pub fn keypoints(
+        &self,
+        frame: &Frame,
+        region: Option<Region>,
+        min_score: Option<f32>,
+    ) -> Result<Vec<Pose>, ModelError> {
+        self.handle.keypoints(frame, region, min_score)
+    }
+
+    /// What the points of a [`Pose`] are called, in order.
+    pub fn points(&self) -> Vec<String> {
+        self.handle.points()
+    }
+
+    /// What `region` looks like, as a vector of length 1; the product of two says how alike they are.
+    pub fn embed(&self, frame: &Frame, region: Option<Region>) -> Result<Vec<f32>, ModelError> {
+        self.handle.embed(frame, region)
+    }
+
+    /// What each part of `region` shows.
+    pub fn segment(&self, frame: &Frame, region: Option<Region>) -> Result<ClassMap, ModelError> {
+        self.handle.segment(frame, region)
     }
 
     /// The model's output tensors as they are, for any kind of model.

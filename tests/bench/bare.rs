@@ -212,6 +212,38 @@ impl models::HostModel for Host {
         Ok(Vec::new())
     }
 
+    fn keypoints(
+        &mut self,
+        _: Resource<models::Model>,
+        _: Resource<frames::Frame>,
+        _: Option<frames::Region>,
+        _: Option<f32>,
+    ) -> Result<Vec<models::Pose>, models::ModelError> {
+        Ok(Vec::new())
+    }
+
+    fn points(&mut self, _: Resource<models::Model>) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn embed(
+        &mut self,
+        _: Resource<models::Model>,
+        _: Resource<frames::Frame>,
+        _: Option<frames::Region>,
+    ) -> Result<Vec<f32>, models::ModelError> {
+        Ok(Vec::new())
+    }
+
+    fn segment(
+        &mut self,
+        _: Resource<models::Model>,
+        _: Resource<frames::Frame>,
+        _: Option<frames::Region>,
+    ) -> Result<models::ClassMap, models::ModelError> {
+        Err(models::ModelError::Busy)
+    }
+
     fn infer(
         &mut self,
         _: Resource<models::Model>,

@@ -25,6 +25,7 @@ mod idle;
 mod inbound;
 mod limits;
 mod measure;
+mod models;
 mod peer;
 mod ready;
 mod real_time;
@@ -32,13 +33,16 @@ mod share;
 mod sharing;
 mod start;
 mod table;
+#[path = "../zoo/mod.rs"]
+#[allow(dead_code, reason = "the tests use all of it")]
+mod zoo;
 
 use table::Table;
 
 /// A benchmark: what it is called, and what fills the table.
 type Bench = (&'static str, fn(&mut Table));
 
-const ALL: [Bench; 12] = [
+const ALL: [Bench; 13] = [
     ("calls", calls::bench),
     ("glue", glue::bench),
     ("real-time", real_time::bench),
@@ -51,6 +55,7 @@ const ALL: [Bench; 12] = [
     ("share", share::bench),
     ("idle", idle::bench),
     ("inbound", inbound::bench),
+    ("models", models::bench),
 ];
 
 fn main() {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use transom::base::{Clock, Notices};
 use transom::frame::{Color, Frame, Memo, Pool, Region};
 use transom::plugin::{
-    Camera, ClassScore, Detection, Limits, ModelError, ModelInfo, Models, Param, ParamValue, Setup, Tensor,
+    Camera, ClassMap, ClassScore, Detection, Limits, ModelError, ModelInfo, Models, Param, ParamValue, Pose,
+    Setup, Tensor,
 };
 
 /// What the indices in a model's answers mean.
@@ -73,6 +74,28 @@ impl Models for Answered {
         _: u32,
     ) -> Result<Vec<ClassScore>, ModelError> {
         Ok(Vec::new())
+    }
+
+    fn keypoints(
+        &self,
+        _: usize,
+        _: &Frame,
+        _: Option<Region>,
+        _: Option<f32>,
+    ) -> Result<Vec<Pose>, ModelError> {
+        Ok(Vec::new())
+    }
+
+    fn points(&self, _: usize) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn embed(&self, _: usize, _: &Frame, _: Option<Region>) -> Result<Vec<f32>, ModelError> {
+        Ok(Vec::new())
+    }
+
+    fn segment(&self, _: usize, _: &Frame, _: Option<Region>) -> Result<ClassMap, ModelError> {
+        Err(ModelError::Busy)
     }
 
     fn infer(&self, _: usize, _: &Frame, _: Option<Region>) -> Result<Vec<Tensor>, ModelError> {

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use transom::base::{Clock, Notices, Shutdown};
-use transom::model::Model;
+use transom::model::{Loading, Model};
 use transom::{camera, plugin};
 
 use crate::app::{App, file, guest, shared_data, transom};
@@ -73,7 +73,9 @@ fn parts(table: &mut Table, clip: &Path) {
         })
     };
     let (detections, counter) = (compile("detections"), compile("people_counter"));
-    let model = ms(&|| drop(Model::load(&file("models/person")).expect("the shipped model loads")));
+    let model = ms(&|| {
+        drop(Model::load(&file("models/person"), &Loading::default()).expect("the shipped model loads"));
+    });
     let options = camera::Options { location: clip.display().to_string(), ..camera::Options::default() };
     let source = ms(&|| {
         let opened = camera::open(&options, Clock::system(), &Shutdown::default(), &Notices::none());

@@ -3,6 +3,8 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use super::{Clock, thread_cpu};
+
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
@@ -53,6 +55,14 @@ impl Meter {
         inner.cpu += cpu;
         inner.wall += wall;
         inner.wall_ns.saturating_record(u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX).max(1));
+    }
+
+    /// Records what `work` costs the calling thread, which does all of it.
+    pub fn time<T>(&self, clock: Clock, work: impl FnOnce() -> T) -> T {
+        let (wall, cpu) = (clock.now(), thread_cpu());
+        let done = work();
+        self.record(clock.now().saturating_sub(wall), thread_cpu().saturating_sub(cpu));
+        done
     }
 
     /// What has been recorded so far.

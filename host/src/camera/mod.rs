@@ -9,6 +9,7 @@ mod health;
 mod mp4;
 mod rtsp;
 mod samples;
+mod still;
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -22,6 +23,7 @@ use crate::frame::AccessUnit;
 use crate::frame::h264::{Delay, Stream};
 
 pub use health::{Health, HealthReport};
+pub use still::still;
 
 /// What a camera is opened with.
 #[derive(Debug, Clone, Default)]

@@ -6,6 +6,7 @@ mod build;
 mod compile;
 mod grants;
 mod inspect;
+mod model;
 mod place;
 mod probe;
 mod prove;
@@ -39,11 +40,16 @@ enum Command {
     Prove(prove::Prove),
     /// Say what a camera or recording really sends
     Probe(probe::Probe),
+    /// Say what can run a model, and what it answers
+    Model(model::Models),
     /// Print the JSON Schema of a manifest
     Schema(schema::Schema),
     /// Compile a component from standard input to standard output, within limits; what `run` starts for it
     #[command(hide = true)]
     Compile(compile::Compile),
+    /// Run one graph on a graphics card, asked through standard input; what `run` starts for it
+    #[command(hide = true)]
+    GpuWorker,
 }
 
 /// Runs the command the arguments ask for.
@@ -57,6 +63,8 @@ pub fn main() -> ExitCode {
         Command::Schema(command) => command.execute(),
         Command::Inspect(command) => command.execute(),
         Command::Compile(command) => command.execute(),
+        Command::Model(command) => command.execute(),
+        Command::GpuWorker => crate::model::gpu_worker().map(|()| ExitCode::SUCCESS),
     };
     match result {
         Ok(code) => code,

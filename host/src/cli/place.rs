@@ -16,7 +16,11 @@ pub(super) fn state_folder() -> Option<PathBuf> {
 
 /// A compiler in processes of their own, its results kept in `state`.
 pub(super) fn apart(state: Option<&Path>) -> Result<Compiler> {
-    let program = std::env::current_exe()
-        .map_err(|error| Error::internal(format!("this program cannot find itself: {error}")))?;
-    Ok(Compiler::Apart { program, cache: state.map(|state| state.join("code")) })
+    Ok(Compiler::Apart { program: this_program()?, cache: state.map(|state| state.join("code")) })
+}
+
+/// This program's own file.
+pub(super) fn this_program() -> Result<PathBuf> {
+    std::env::current_exe()
+        .map_err(|error| Error::internal(format!("this program cannot find itself: {error}")))
 }

@@ -14,7 +14,7 @@ use crate::plugin::egress::SystemResolver;
 use crate::sink::{JsonLines, View};
 
 use super::build::build_stale;
-use super::place::{apart, state_folder};
+use super::place::{apart, state_folder, this_program};
 use super::signals::stop_on_signal;
 use super::terminal::Terminal;
 use super::{apps, grants};
@@ -127,6 +127,7 @@ impl Run {
             notices: notices.clone(),
             view: view.clone(),
             compiler: apart(state.as_deref())?,
+            program: Some(this_program()?),
             state,
             resolver: Arc::new(SystemResolver),
         };

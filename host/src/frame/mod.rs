@@ -8,19 +8,21 @@ pub mod h264;
 mod memo;
 mod pool;
 mod region;
+mod still;
 
 use bytes::Bytes;
 
-pub use answer::{AskError, ClassScore, Detection, Tensor};
+pub use answer::{AskError, Cells, ClassMap, ClassScore, Detection, Embedding, Point, Pose, Tensor};
 pub use color::{Color, Matrix};
-pub(crate) use convert::rows;
 pub use convert::{
     Fit, MAX_BYTES, MAX_SIDE, PAD, Picture, PictureError, PixelFormat, PixelRect, Placement, Shape, jpeg,
     picture,
 };
+pub(crate) use convert::{gray_rows, rows};
 pub use memo::Memo;
 pub use pool::{Planes, Pool};
 pub use region::Region;
+pub use still::{is_still, still};
 
 /// One coded picture as the camera sent it: the NAL units that share a presentation time.
 #[derive(Debug, Clone)]
@@ -63,6 +65,18 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// A picture of its own, from `width * height` pixels of red, green and blue, rows from the top; what is
+    /// missing is green. Sequence and times are 0.
+    pub fn still(width: u32, height: u32, rgb: &[u8]) -> Frame {
+        let mut planes = Planes::full(width, height);
+        let [y, u, v] = planes.yuv_mut();
+        for (((pixel, y), u), v) in rgb.as_chunks().0.iter().zip(y).zip(u).zip(v) {
+            [*y, *u, *v] = color::ycbcr(*pixel);
+        }
+        let color = Color { matrix: Matrix::Bt601, full_range: true };
+        Frame { sequence: 0, media_time_us: 0, captured_at_us: 0, planes, color, memo: Memo::default() }
+    }
+
     /// Width in pixels, as shown.
     pub fn width(&self) -> u32 {
         self.planes.width()

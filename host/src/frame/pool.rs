@@ -11,31 +11,38 @@ pub struct Pool {
     free: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
-/// A picture in planar YUV 4:2:0, 8 bits, rows without padding: `width x height` of Y, then U and V of
-/// `ceil(width / 2) x ceil(height / 2)` each, in one buffer.
+/// A picture in planar YUV, 8 bits, rows without padding: `width x height` of Y, then U and V in one buffer.
+/// Video is 4:2:0: U and V have `ceil(width / 2) x ceil(height / 2)` each. Stills are 4:4:4: U and V are as
+/// large as Y.
 pub struct Planes {
     buffer: Vec<u8>,
     width: u32,
     height: u32,
+    /// Whether U and V have half the columns and rows.
+    halved: bool,
     home: Weak<Mutex<Vec<Vec<u8>>>>,
 }
 
 impl Pool {
-    /// A picture of this size whose pixels are whatever was there before.
+    /// A 4:2:0 picture of this size whose pixels are whatever was there before.
     pub fn take(&self, width: u32, height: u32) -> Planes {
-        let size = Planes::size(width, height);
+        let size = {
+            let (width, height) = (width as usize, height as usize);
+            width * height + 2 * width.div_ceil(2) * height.div_ceil(2)
+        };
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let mut buffer = free.pop().unwrap_or_default();
         drop(free);
         buffer.resize(size, 0);
-        Planes { buffer, width, height, home: Arc::downgrade(&self.free) }
+        Planes { buffer, width, height, halved: true, home: Arc::downgrade(&self.free) }
     }
 }
 
 impl Planes {
-    fn size(width: u32, height: u32) -> usize {
-        let (width, height) = (width as usize, height as usize);
-        width * height + 2 * width.div_ceil(2) * height.div_ceil(2)
+    /// A 4:4:4 picture, black and green until filled, of no pool.
+    pub fn full(width: u32, height: u32) -> Planes {
+        let buffer = vec![0; 3 * width as usize * height as usize];
+        Planes { buffer, width, height, halved: false, home: Weak::new() }
     }
 
     /// Width of Y in pixels.
@@ -50,15 +57,20 @@ impl Planes {
 
     /// Width of U and of V.
     pub fn chroma_width(&self) -> u32 {
-        self.width.div_ceil(2)
+        if self.halved { self.width.div_ceil(2) } else { self.width }
     }
 
     /// Height of U and of V.
     pub fn chroma_height(&self) -> u32 {
-        self.height.div_ceil(2)
+        if self.halved { self.height.div_ceil(2) } else { self.height }
     }
 
-    /// All of it, Y then U then V: what others call I420 or `yuv420p` rawvideo.
+    /// Whether U and V have half the columns and rows of Y: 4:2:0.
+    pub fn is_halved(&self) -> bool {
+        self.halved
+    }
+
+    /// All of it, Y then U then V: what others call I420 or `yuv420p` rawvideo, and `yuv444p` for stills.
     pub fn bytes(&self) -> &[u8] {
         &self.buffer
     }

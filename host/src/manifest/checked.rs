@@ -15,8 +15,8 @@ use super::written::{
     AppFile, At, BuildWritten, CameraSection, DeployCamera, DeployFile, Name, PluginSection, in_order,
 };
 use super::{
-    App, Build, Camera, DEFAULT_PORT_RANGE, Events, Grants, Limits, ModelRef, Overrides, Param, Plugin,
-    Source, limits, permissions, schema, source, units,
+    App, Build, Camera, DEFAULT_PORT_RANGE, Events, Grants, Inference, Limits, ModelRef, Overrides, Param,
+    Plugin, Source, inference, limits, permissions, schema, source, units,
 };
 use crate::base::{Error, Result};
 
@@ -126,6 +126,7 @@ impl<'a> Check<'a> {
             port_range: self.port_range.clone(),
             roots: self.roots(),
             evidence: self.evidence(),
+            onnxruntime: self.onnxruntime(),
         })
     }
 
@@ -279,15 +280,19 @@ impl<'a> Check<'a> {
         let app = self.app;
         let model = |(name, written): (&At<Name>, &super::written::ModelSection)| {
             let mut path = join(&app.folder, &written.path);
+            let mut inference = Inference::default();
             if let Some(deploy) = self.deploy
                 && let Some(model) = deploy.written.models.get(name)
             {
-                path = join(&deploy.folder, &model.path);
+                if let Some(other) = &model.path {
+                    path = join(&deploy.folder, other);
+                }
+                inference = inference::check(&name.0, model, deploy, self.report);
             }
             if let Some((_, folder)) = self.overrides.models.iter().rev().find(|(of, _)| *of == name.0) {
                 path.clone_from(folder);
             }
-            ModelRef { name: name.0.clone(), path }
+            ModelRef { name: name.0.clone(), path, inference }
         };
         in_order(&app.written.models).into_iter().map(model).collect()
     }
@@ -444,6 +449,11 @@ impl<'a> Check<'a> {
     fn roots(&self) -> Vec<PathBuf> {
         let Some(deploy) = self.deploy else { return Vec::new() };
         deploy.written.roots.iter().flatten().map(|path| join(&deploy.folder, path)).collect()
+    }
+
+    fn onnxruntime(&self) -> Option<PathBuf> {
+        let deploy = self.deploy?;
+        deploy.written.onnxruntime.as_ref().map(|library| join(&deploy.folder, library))
     }
 
     fn evidence(&self) -> Option<PathBuf> {

@@ -11,6 +11,7 @@
 mod checked;
 mod document;
 mod hosts;
+mod inference;
 mod limits;
 mod machine;
 mod outline;
@@ -36,6 +37,7 @@ use ipnet::IpNet;
 
 use crate::base::{Result, Secret};
 
+pub use inference::{Inference, Remote};
 pub use outline::Outline;
 pub use schema::{app_schema, deploy_schema};
 
@@ -77,6 +79,8 @@ pub struct App {
     pub roots: Vec<PathBuf>,
     /// The folder that keeps the frame a plugin failed on, if the owner wants it kept.
     pub evidence: Option<PathBuf>,
+    /// The library of onnxruntime, or its folder, if the owner names one.
+    pub onnxruntime: Option<PathBuf>,
 }
 
 /// A camera the app asks for, and what the owner put there.
@@ -120,6 +124,8 @@ pub struct ModelRef {
     pub name: String,
     /// The folder its `model.toml` is expected in.
     pub path: PathBuf,
+    /// How the owner wants it run.
+    pub inference: Inference,
 }
 
 /// A param with the value it has in this run.

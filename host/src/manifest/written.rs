@@ -391,10 +391,13 @@ pub(super) struct DeployFile {
     #[serde(default)]
     #[schemars(extend("maxProperties" = MAX_ITEMS))]
     pub(super) cameras: Items<DeployCamera>,
-    /// Models in place of the app's.
+    /// The library of onnxruntime, or the folder it is in, from this file's folder. Default: it is looked for.
+    #[schemars(length(min = 1), example = &"/opt/onnxruntime/lib")]
+    pub(super) onnxruntime: Option<At<String>>,
+    /// How the app's models are run on this box.
     #[serde(default)]
     #[schemars(extend("maxProperties" = MAX_ITEMS))]
-    pub(super) models: Items<ModelSection>,
+    pub(super) models: Items<DeployModel>,
     /// Values of the app's params.
     #[serde(default)]
     #[schemars(extend("maxProperties" = MAX_ITEMS))]
@@ -421,6 +424,66 @@ pub(super) struct DeployCamera {
     pub(super) username: Option<At<String>>,
     /// With what password.
     pub(super) password: Option<At<String>>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DeployModel {
+    /// The folder of another `model.toml` in place of the app's, from this file's folder.
+    #[schemars(length(min = 1), example = "../../models/person")]
+    pub(super) path: Option<At<String>>,
+    /// The only back end to run it on. Default: the fastest that gives the right answers.
+    pub(super) backend: Option<At<BackendWritten>>,
+    /// Threads of one inference on the processor. Default: 1.
+    #[schemars(range(min = 1, max = 64))]
+    pub(super) threads: Option<At<u8>>,
+    /// A server that runs it.
+    pub(super) remote: Option<RemoteSection>,
+}
+
+#[derive(Deserialize, JsonSchema, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum BackendWritten {
+    Rten,
+    Onnxruntime,
+    Wonnx,
+}
+
+/// A server that speaks the Open Inference Protocol (KServe, Triton, OpenVINO model server).
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RemoteSection {
+    /// Where it is: `http://HOST:PORT`, `https://…`, `grpc://HOST:PORT` or `grpcs://…`.
+    #[schemars(length(min = 1), example = "grpc://192.168.1.30:8001")]
+    pub(super) url: At<String>,
+    /// What the server calls the model. Default: as its `model.toml` does.
+    #[schemars(length(min = 1, max = 256))]
+    pub(super) model: Option<At<String>>,
+    /// The model's version. Default: the server chooses.
+    #[schemars(length(min = 1, max = 256))]
+    pub(super) version: Option<At<String>>,
+    /// For one inference with all its tries, `1ms` to `60s`. Default: `500ms`.
+    #[schemars(example = &"500ms")]
+    pub(super) timeout: Option<At<String>>,
+    /// For finding the server, `10ms` to `60s`. Default: `2s`.
+    #[schemars(example = &"2s")]
+    pub(super) connect_timeout: Option<At<String>>,
+    /// More tries after one that may have failed by chance. Default: 1.
+    #[schemars(range(max = 5))]
+    pub(super) retries: Option<At<u8>>,
+    /// Inferences under way at once; one more is told that the server is busy. Default: 4.
+    #[schemars(range(min = 1, max = 64))]
+    pub(super) in_flight: Option<At<u8>>,
+    /// Whether the model is run on this box while the server is away. Default: `true`.
+    pub(super) fallback: Option<At<bool>>,
+    /// Whether the server's copy of the model has 16-bit floats where the file has 32. Default: `false`.
+    pub(super) half: Option<At<bool>>,
+    /// Sent as `Authorization: Bearer …`, over `https`, `grpcs` or to this machine only. Default: nothing.
+    #[schemars(length(min = 1, max = 8192))]
+    pub(super) token: Option<At<String>>,
+    /// PEM files of authorities to believe besides the system's, from this file's folder.
+    #[schemars(length(min = 1, max = MAX_ITEMS), example = ["our-ca.pem"])]
+    pub(super) roots: Option<Vec<At<String>>>,
 }
 
 #[derive(Deserialize, JsonSchema)]

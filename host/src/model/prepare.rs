@@ -1,23 +1,19 @@
 //! A region of a frame becomes an input tensor.
 
-use super::description::{Channels, Element, Input, Layout};
+use super::description::{Channels, Input, Layout};
+use super::tensor::{Array, Element, Values};
 use crate::base::widest;
-use crate::frame::{Frame, PictureError, PixelFormat, PixelRect, Placement, Shape, rows};
-
-/// The values of an input tensor, in the memory order of its layout.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Values {
-    Float(Vec<f32>),
-    Bytes(Vec<u8>),
-}
+use crate::frame::{Frame, PictureError, PixelFormat, PixelRect, Placement, Shape, gray_rows, rows};
 
 /// Turns pixels into tensor values: `pixel * gain + offset` for each channel, in the tensor's order.
 pub(super) struct Prepare {
     shape: Shape,
     pad: u8,
-    swap: bool,
-    layout: Layout,
+    channels: Channels,
+    /// Whether the channels of a pixel lie side by side.
+    interleaved: bool,
     element: Element,
+    axes: Vec<usize>,
     gain: [f32; 3],
     offset: [f32; 3],
 }
@@ -32,93 +28,110 @@ impl Prepare {
                 format: PixelFormat::Rgb8,
             },
             pad: input.pad,
-            swap: input.channels == Channels::Bgr,
-            layout: input.layout,
+            channels: input.channels,
+            interleaved: matches!(input.layout, Layout::Nhwc | Layout::Hwc),
             element: input.element,
-            gain: input.std.map(|std| input.scale / std),
+            axes: input.shape(),
+            gain: [0, 1, 2].map(|channel| input.scale[channel] / input.std[channel]),
             offset: [0, 1, 2].map(|channel| -input.mean[channel] / input.std[channel]),
         }
     }
 
-    /// Sizes of the tensor's axes.
-    pub(super) fn axes(&self) -> [usize; 4] {
-        let (width, height) = (self.shape.width as usize, self.shape.height as usize);
-        match self.layout {
-            Layout::Nchw => [1, 3, height, width],
-            Layout::Nhwc => [1, height, width, 3],
-        }
-    }
-
     /// Memory for the tensor.
-    pub(super) fn blank(&self) -> Values {
-        let size = self.axes().iter().product();
-        match self.element {
-            Element::Float32 => Values::Float(vec![0.0; size]),
-            Element::Uint8 => Values::Bytes(vec![0; size]),
-        }
+    pub(super) fn blank(&self) -> Array {
+        let size = self.axes.iter().product();
+        let values = match self.element {
+            Element::Float16 => Values::F16(vec![0; size]),
+            Element::Uint8 => Values::U8(vec![0; size]),
+            Element::Int32 => Values::I32(vec![0; size]),
+            _ => Values::F32(vec![0.0; size]),
+        };
+        Array { shape: self.axes.clone(), values }
     }
 
-    /// Fills memory that [`Prepare::blank`] gave with what `grey` pixels all over would give.
-    pub(super) fn fill(&self, values: &mut Values, grey: u8) {
-        let row = vec![grey; self.shape.width as usize];
-        for y in 0..self.shape.height as usize {
-            self.row(values, y, [&row, &row, &row]);
+    /// The values of black and of white, the least and the greatest over all channels.
+    pub(super) fn range(&self) -> (f64, f64) {
+        if matches!(self.element, Element::Uint8 | Element::Int32) {
+            return (0.0, 255.0);
         }
+        let ends = (0..3).flat_map(|channel| {
+            [0.0, 255.0].map(|pixel: f32| f64::from(pixel * self.gain[channel] + self.offset[channel]))
+        });
+        ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), value| (a.min(value), b.max(value)))
     }
 
     /// Fills memory that [`Prepare::blank`] gave from a frame. One pass: no picture is stored in between.
     pub(super) fn prepare(
         &self,
-        values: &mut Values,
+        tensor: &mut Array,
         frame: &Frame,
         rect: PixelRect,
     ) -> Result<Placement, PictureError> {
-        rows(frame, rect, self.shape, self.pad, &mut |y, rgb| self.row(values, y, rgb))
+        let take = &mut |y: usize, rgb: [&[u8]; 3]| self.row(&mut tensor.values, y, rgb);
+        if self.channels == Channels::Gray {
+            gray_rows(frame, rect, self.shape, self.pad, take)
+        } else {
+            rows(frame, rect, self.shape, self.pad, take)
+        }
     }
 
     fn row(&self, values: &mut Values, y: usize, [r, g, b]: [&[u8]; 3]) {
-        let channels = if self.swap { [b, g, r] } else { [r, g, b] };
+        let channels = match self.channels {
+            Channels::Rgb => &[r, g, b][..],
+            Channels::Bgr => &[b, g, r],
+            Channels::Gray => &[r],
+        };
         let (gain, offset) = (self.gain, self.offset);
+        let value = |pixel: u8, channel: usize| f32::from(pixel) * gain[channel] + offset[channel];
         widest(
             #[inline(always)]
             || match values {
-                Values::Float(values) => self.place(
+                Values::F32(values) => self.place(values, y, channels, value),
+                Values::F16(values) => self.place(
                     values,
                     y,
                     channels,
                     #[inline(always)]
-                    |pixel, channel| f32::from(pixel) * gain[channel] + offset[channel],
+                    |pixel, channel| half::f16::from_f32(value(pixel, channel)).to_bits(),
                 ),
-                Values::Bytes(values) => self.place(
+                Values::U8(values) => self.place(
                     values,
                     y,
                     channels,
                     #[inline(always)]
                     |pixel, _| pixel,
                 ),
+                Values::I32(values) => self.place(
+                    values,
+                    y,
+                    channels,
+                    #[inline(always)]
+                    |pixel, _| i32::from(pixel),
+                ),
+                // `blank` gives no other.
+                _ => {}
             },
         );
     }
 
     #[inline(always)]
-    fn place<T>(&self, values: &mut [T], y: usize, channels: [&[u8]; 3], value: impl Fn(u8, usize) -> T) {
+    fn place<T>(&self, values: &mut [T], y: usize, channels: &[&[u8]], value: impl Fn(u8, usize) -> T) {
         let (width, height) = (self.shape.width as usize, self.shape.height as usize);
-        match self.layout {
-            Layout::Nchw => {
-                for (channel, pixels) in channels.into_iter().enumerate() {
-                    let row = &mut values[(channel * height + y) * width..][..width];
-                    for (to, pixel) in row.iter_mut().zip(pixels) {
-                        *to = value(*pixel, channel);
-                    }
-                }
-            }
-            Layout::Nhwc => {
+        match *channels {
+            [first, second, third] if self.interleaved => {
                 let row = &mut values[y * width * 3..][..width * 3];
-                let [first, second, third] = channels;
                 for (((to, a), b), c) in row.chunks_exact_mut(3).zip(first).zip(second).zip(third) {
                     to[0] = value(*a, 0);
                     to[1] = value(*b, 1);
                     to[2] = value(*c, 2);
+                }
+            }
+            _ => {
+                for (channel, pixels) in channels.iter().enumerate() {
+                    let row = &mut values[(channel * height + y) * width..][..width];
+                    for (to, pixel) in row.iter_mut().zip(*pixels) {
+                        *to = value(*pixel, channel);
+                    }
                 }
             }
         }

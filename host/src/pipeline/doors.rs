@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 
 use crate::base::{Error, Result};
 use crate::manifest::{self, App, Grants, HttpHost};
-use crate::model::Model;
+use crate::model::{Asker, Model};
 use crate::plugin::egress::{self, Egress, EgressLimits, HostGrant, HostPattern, Scheme};
 use crate::plugin::ports::{Listener, PortConfig, PortLimits, PortReport, Ports, Requests, tls_server};
 use crate::plugin::storage::{Quota, Storage};
@@ -65,7 +65,7 @@ impl Doors {
         &self,
         app: &App,
         manifest: &manifest::Plugin,
-        models: &[Arc<Model>],
+        (models, asker): (&[Arc<Model>], &Asker),
         options: Options,
         live: bool,
         surroundings: &Surroundings,
@@ -93,7 +93,10 @@ impl Doors {
                     labels: model.labels().to_vec(),
                 })
                 .collect(),
-            ask: Arc::new(ask::Asked(asked.into_iter().map(|(_, model)| model).collect())),
+            ask: Arc::new(ask::Asked {
+                models: asked.into_iter().map(|(_, model)| model).collect(),
+                asker: asker.clone(),
+            }),
             limits: limits(&manifest.limits),
             live,
             storage: storage(app, manifest, surroundings)?,

@@ -18,14 +18,13 @@ mod stream;
 mod summary;
 mod worker;
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use crate::base::{Clock, Error, Notices, Result, Shutdown};
 use crate::manifest::{self, App};
-use crate::model::Model;
+use crate::model::{self, Asker, Loading, Model};
 use crate::plugin::egress::Resolve;
 use crate::plugin::{self, Compiler};
 use crate::sink::{JsonLines, View};
@@ -66,6 +65,8 @@ pub struct Surroundings {
     pub compiler: Compiler,
     /// Where plugins' storage lies; none: plugins that were granted storage cannot start.
     pub state: Option<PathBuf>,
+    /// This program, which is started again for what may crash: graphics drivers; none: they are left out.
+    pub program: Option<PathBuf>,
     /// How names of granted hosts become addresses.
     pub resolver: Arc<dyn Resolve>,
 }
@@ -80,7 +81,7 @@ pub struct Member {
 
 /// Apps ready to run: models loaded, plugins started, sources open.
 pub struct Run {
-    apps: Vec<AppSummary>,
+    apps: Vec<(App, Asker)>,
     surroundings: Surroundings,
     sinks: Vec<Arc<JsonLines>>,
     models: Vec<Arc<Model>>,
@@ -98,7 +99,7 @@ impl Run {
     /// The first thing that cannot work: a model, a component, a grant, a plugin's `configure`, a source.
     pub fn prepare(members: &[Member], options: Options, surroundings: Surroundings) -> Result<Self> {
         let (models, programs, sources) = std::thread::scope(|scope| {
-            let models = scope.spawn(|| load_models(members));
+            let models = scope.spawn(|| load_models(members, &surroundings));
             let programs = scope.spawn(|| load_programs(members, &surroundings.compiler));
             let sources = open_sources(members, &surroundings);
             (joined(models), joined(programs), sources)
@@ -106,12 +107,13 @@ impl Run {
         let (models, programs, sources) = (models?, programs?, sources?);
 
         let mut doors = Doors::new(members)?;
+        let askers: Vec<Asker> = members.iter().map(|member| Asker::new(&member.app.name)).collect();
         let mut streams: Vec<Stream> =
             sources.into_iter().map(|source| Stream::new(source, options, &surroundings)).collect();
         let mut workers = Vec::new();
         let working = Arc::<AtomicUsize>::default();
         let mut programs = programs.into_iter();
-        for (member, models) in members.iter().zip(&models) {
+        for ((member, models), asker) in members.iter().zip(&models).zip(&askers) {
             let App { plugins, .. } = &member.app;
             for (manifest, program) in plugins.iter().zip(&mut programs) {
                 let within = |error: Error| error.within(whose(members, &member.app, &manifest.name));
@@ -128,7 +130,7 @@ impl Run {
                     .setup(
                         &member.app,
                         manifest,
-                        models,
+                        (models, asker),
                         options,
                         seen.iter().any(|stream| stream.live),
                         &surroundings,
@@ -152,7 +154,7 @@ impl Run {
             }
         }
         Ok(Self {
-            apps: members.iter().map(|member| AppSummary::of(&member.app)).collect(),
+            apps: members.iter().map(|member| member.app.clone()).zip(askers).collect(),
             models: distinct(models.into_iter().flatten()),
             sinks,
             streams,
@@ -196,6 +198,7 @@ impl Run {
             (flows, workers)
         });
         let ports = doors.close();
+        let apps = apps.iter().map(|(app, asker)| AppSummary::of(app, asker)).collect();
         let mut errors: Vec<Error> = flows.into_iter().filter_map(Result::err).collect();
         errors.extend(workers.iter().filter_map(Worker::failure));
         errors.extend(sinks.iter().filter_map(|sink| sink.finish().err()));
@@ -251,19 +254,57 @@ fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
 }
 
 /// Each app's models in its manifest's order; one that is asked for twice is loaded once.
-fn load_models(members: &[Member]) -> Result<Vec<Vec<Arc<Model>>>> {
-    let mut loaded: HashMap<PathBuf, Arc<Model>> = HashMap::new();
-    let mut load = |manifest: &manifest::ModelRef| {
-        let path = manifest.path.canonicalize().unwrap_or_else(|_| manifest.path.clone());
-        if let Some(model) = loaded.get(&path) {
-            return Ok(Arc::clone(model));
+fn load_models(members: &[Member], surroundings: &Surroundings) -> Result<Vec<Vec<Arc<Model>>>> {
+    let mut loaded: Vec<(PathBuf, manifest::Inference, Arc<Model>)> = Vec::new();
+    let mut all = Vec::new();
+    for Member { app, .. } in members {
+        let mut models = Vec::new();
+        for manifest in &app.models {
+            let path = manifest.path.canonicalize().unwrap_or_else(|_| manifest.path.clone());
+            let known = loaded.iter().find(|(at, how, _)| *at == path && *how == manifest.inference);
+            if let Some((.., model)) = known {
+                models.push(Arc::clone(model));
+                continue;
+            }
+            let model = Model::load(&manifest.path, &loading(app, manifest, surroundings));
+            let model = Arc::new(model.map_err(|error| error.within(format!("model `{}`", manifest.name)))?);
+            loaded.push((path, manifest.inference.clone(), Arc::clone(&model)));
+            models.push(model);
         }
-        let model = Model::load(&manifest.path);
-        let model = Arc::new(model.map_err(|error| error.within(format!("model `{}`", manifest.name)))?);
-        loaded.insert(path, Arc::clone(&model));
-        Ok(model)
-    };
-    members.iter().map(|member| member.app.models.iter().map(&mut load).collect()).collect()
+        all.push(models);
+    }
+    Ok(all)
+}
+
+/// How the owner wants a model run.
+fn loading(app: &App, manifest: &manifest::ModelRef, surroundings: &Surroundings) -> Loading {
+    let manifest::Inference { backend, threads, remote } = &manifest.inference;
+    Loading {
+        only: backend.map(str::to_owned),
+        threads: threads.unwrap_or(1),
+        onnxruntime: app.onnxruntime.clone(),
+        remote: remote.as_ref().map(server),
+        program: surroundings.program.clone(),
+        verdicts: surroundings.state.as_ref().map(|state| state.join("models")),
+        thorough: false,
+        notices: surroundings.notices.clone(),
+    }
+}
+
+fn server(written: &manifest::Remote) -> model::Remote {
+    let usual = model::Remote::new(written.url.clone(), written.model.clone().unwrap_or_default());
+    model::Remote {
+        version: written.version.clone(),
+        timeout: written.timeout.unwrap_or(usual.timeout),
+        connect_timeout: written.connect_timeout.unwrap_or(usual.connect_timeout),
+        retries: written.retries.unwrap_or(usual.retries),
+        in_flight: written.in_flight.unwrap_or(usual.in_flight),
+        fallback: written.fallback,
+        half: written.half,
+        token: written.token.clone(),
+        authorities: written.roots.clone(),
+        ..usual
+    }
 }
 
 /// The programs of all plugins of all apps, in order.

@@ -11,7 +11,7 @@ use crate::base::{Error, Kind, MeterReport, process_cpu, process_memory};
 use crate::camera::{HealthReport, StreamInfo};
 use crate::decoder::DecoderReport;
 use crate::manifest::App;
-use crate::model::{Model, ModelReport};
+use crate::model::{AppReport, Asker, Model, ModelReport};
 use crate::plugin::ports::PortReport;
 use crate::plugin::{LimitReport, PluginReport};
 
@@ -52,11 +52,13 @@ pub struct AppSummary {
     pub name: String,
     /// Its version.
     pub version: String,
+    /// What its questions to models have used.
+    pub inference: AppReport,
 }
 
 impl AppSummary {
-    pub(super) fn of(app: &App) -> Self {
-        Self { name: app.name.clone(), version: app.version.to_string() }
+    pub(super) fn of(app: &App, asker: &Asker) -> Self {
+        Self { name: app.name.clone(), version: app.version.to_string(), inference: asker.report() }
     }
 }
 

@@ -27,7 +27,9 @@ mod wasi;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-pub use bindings::transom::app::models::{ClassScore, Detection, ModelError, Tensor};
+pub use bindings::transom::app::models::{
+    ClassMap, ClassScore, Detection, Keypoint, ModelError, Pose, Tensor,
+};
 pub use bindings::{Camera, ModelInfo, Param, ParamValue};
 pub use compile::{Compiler, compile_apart};
 pub use engine::{Engine, Program};
@@ -70,6 +72,33 @@ pub trait Models: Send + Sync {
         region: Option<Region>,
         top: u32,
     ) -> Result<Vec<ClassScore>, ModelError>;
+
+    /// Things found, with their points.
+    ///
+    /// # Errors
+    /// What the plugin is told.
+    fn keypoints(
+        &self,
+        model: usize,
+        frame: &Frame,
+        region: Option<Region>,
+        min_score: Option<f32>,
+    ) -> Result<Vec<Pose>, ModelError>;
+
+    /// What the points are called.
+    fn points(&self, model: usize) -> Vec<String>;
+
+    /// A vector of length 1.
+    ///
+    /// # Errors
+    /// What the plugin is told.
+    fn embed(&self, model: usize, frame: &Frame, region: Option<Region>) -> Result<Vec<f32>, ModelError>;
+
+    /// What each part shows.
+    ///
+    /// # Errors
+    /// What the plugin is told.
+    fn segment(&self, model: usize, frame: &Frame, region: Option<Region>) -> Result<ClassMap, ModelError>;
 
     /// The output tensors.
     ///

@@ -24,24 +24,43 @@ const SHADE: Rgb888 = Rgb888::new(16, 18, 22);
 /// # Errors
 /// What is wrong with the frame, for the log; a decoded frame has nothing wrong.
 pub(super) fn annotated(frame: &Frame, marks: &[Mark]) -> Result<Vec<u8>, String> {
-    let width = frame.width().min(WIDEST);
-    let height = (u64::from(frame.height()) * u64::from(width)).div_ceil(u64::from(frame.width().max(1)));
-    let height = u32::try_from(height).unwrap_or(1).max(1);
-    let shape = Shape { width, height, fit: Fit::Stretch, format: PixelFormat::Rgb8 };
-    let plain = picture(frame, None, shape).map_err(|error| format!("{error:?}"))?;
-    let mut canvas = Canvas { pixels: plain.pixels.to_vec(), width, height };
-    for mark in marks {
-        canvas.draw(mark);
-    }
+    let Painted { pixels, width, height } = painted(frame, marks, WIDEST)?;
     let mut jpeg = Vec::new();
     let mut encoder = Encoder::new(&mut jpeg, QUALITY);
     encoder.set_sampling_factor(SamplingFactor::F_2_2);
     let side =
         |side: u32| u16::try_from(side).map_err(|_| format!("a picture of {width}x{height} is too large"));
     encoder
-        .encode(&canvas.pixels, side(width)?, side(height)?, ColorType::Rgb)
+        .encode(&pixels, side(width)?, side(height)?, ColorType::Rgb)
         .map_err(|error| error.to_string())?;
     Ok(jpeg)
+}
+
+/// A picture with marks on it.
+pub struct Painted {
+    /// Red, green and blue of each pixel, rows from the top, no padding.
+    pub pixels: Vec<u8>,
+    /// Pixels a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+}
+
+/// The frame with `marks` on it, at most `widest` pixels wide.
+///
+/// # Errors
+/// What is wrong with the frame; a decoded frame has nothing wrong.
+pub fn painted(frame: &Frame, marks: &[Mark], widest: u32) -> Result<Painted, String> {
+    let width = frame.width().min(widest);
+    let height = (u64::from(frame.height()) * u64::from(width)).div_ceil(u64::from(frame.width().max(1)));
+    let height = u32::try_from(height).unwrap_or(1).max(1);
+    let shape = Shape { width, height, fit: Fit::Stretch, format: PixelFormat::Rgb8 };
+    let plain = picture(frame, None, shape).map_err(|error| error.to_string())?;
+    let mut canvas = Canvas { pixels: plain.pixels.to_vec(), width, height };
+    for mark in marks {
+        canvas.draw(mark);
+    }
+    Ok(Painted { pixels: canvas.pixels, width, height })
 }
 
 struct Canvas {

@@ -99,6 +99,16 @@ def ground_rgb(s: Surface, kind: str, base: np.ndarray, rng: np.random.Generator
         joint, _ = s.joints(4.0, 4.0, .02)
         tone = tone + .05 * s.noise(.15, 3)
         rgb = base * (1 - .3 * joint * (kind == "concrete"))[..., None]
+        if kind in ("lanes", "bays"):
+            # White paint: lanes with dashes, or parking bays off an aisle.
+            pitch, turned = (3.4, rng.random() < .5) if kind == "lanes" else (2.6, rng.random() < .5)
+            u, v = (s.v, s.u) if turned else (s.u, s.v)
+            du = s.dv if turned else s.du
+            line = np.clip((.06 - np.abs(u / pitch - np.round(u / pitch)) * pitch) / du + .5, 0, 1)
+            line = line * np.clip(.12 / du * 1.6, 0, 1)
+            along = np.mod(v, 6.0) < 3.0 if kind == "lanes" else np.mod(v, 11.0) < 5.0
+            worn = np.clip(.8 + .25 * s.noise(.8, 9), .2, 1)
+            rgb = rgb + (np.array([.85, .85, .82]) - rgb) * (line * along * worn)[..., None]
     stain = np.clip(s.noise(1.6, 4) - 1.1, 0, 1.2)
     return np.clip(rgb * (tone - .13 * stain)[..., None], 0, 1)
 

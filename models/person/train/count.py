@@ -30,16 +30,22 @@ class Detector:
         self.session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
         _, _, self.height, self.width = self.session.get_inputs()[0].shape
 
-    def __call__(self, picture: np.ndarray, score: float = SCORE) -> np.ndarray:
-        """Rows of left, top, right, bottom, score."""
+    def found(self, picture: np.ndarray, score: float = SCORE) -> np.ndarray:
+        """Rows of left, top, right, bottom, score, class."""
         small = cv2.resize(picture, (self.width, self.height), interpolation=cv2.INTER_AREA)
         tensor = np.ascontiguousarray(small.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
-        cx, cy, w, h, s = self.session.run(None, {"image": tensor})[0][0]
+        cx, cy, w, h, *scores = self.session.run(None, {"image": tensor})[0][0]
+        kind, best = np.argmax(scores, 0), np.max(scores, 0)
         rows = np.stack([(cx - w / 2) / self.width, (cy - h / 2) / self.height,
-                         (cx + w / 2) / self.width, (cy + h / 2) / self.height, s], 1)
-        rows = rows[s >= score]
+                         (cx + w / 2) / self.width, (cy + h / 2) / self.height, best, kind], 1)
+        rows = rows[best >= score]
         rows[:, :4] = rows[:, :4].clip(0, 1)
-        return suppressed(rows)
+        return np.concatenate([suppressed(rows[rows[:, 5] == k]) for k in range(len(scores))])
+
+    def __call__(self, picture: np.ndarray, score: float = SCORE) -> np.ndarray:
+        """The people: rows of left, top, right, bottom, score."""
+        rows = self.found(picture, score)
+        return rows[rows[:, 5] == 0][:, :5]
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:

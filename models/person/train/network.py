@@ -1,7 +1,11 @@
 """The detector: plain convolutions, so that every back end runs it fast and right.
 
-Regular 3x3 and 1x1 convolutions, ReLU, nearest upsampling and addition; boxes are decoded with
+Regular 4x4, 3x3 and 1x1 convolutions, ReLU, nearest upsampling and addition; boxes are decoded with
 sigmoids and constant grids, so nothing can overflow and no shape is worked out at run time.
+
+Channel counts are chosen for engines that lower a convolution to a matrix product, as rten does.
+Unfolding a 3x3's input costs them the same for few output channels as for many, so every 3x3 has few
+inputs and many outputs, and the first layer is one of patches that do not overlap.
 """
 
 from __future__ import annotations
@@ -9,45 +13,52 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+CLASSES = 3
 STRIDES = (8, 16, 32)
 # A box is up to four times these, in input pixels: width and height at each stride.
-SIZES = ((10.0, 24.0), (26.0, 64.0), (56.0, 128.0))
+SIZES = ((14.0, 24.0), (34.0, 64.0), (100.0, 128.0))
 
 
 class ConvBn(nn.Sequential):
     """Convolution, batch norm (folded on export), ReLU."""
 
     def __init__(self, inputs: int, outputs: int, size: int = 3, stride: int = 1):
-        super().__init__(nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False),
+        # An even size is that of patches side by side.
+        padding = size // 2 if size % 2 else 0
+        super().__init__(nn.Conv2d(inputs, outputs, size, stride, padding, bias=False),
                          nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
 class Bottleneck(nn.Module):
-    """1x1 down, 3x3 up, added to its input."""
+    """1x1 down to `narrow`, 3x3 up, added to its input."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, narrow: int):
         super().__init__()
-        self.body = nn.Sequential(ConvBn(channels, channels // 2, 1), ConvBn(channels // 2, channels))
+        self.body = nn.Sequential(ConvBn(channels, narrow, 1), ConvBn(narrow, channels))
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.body(x)
 
 
 class Network(nn.Module):
-    """Pictures ``(n, 3, h, w)``, 0..1, to raw maps: four box numbers and a score per cell."""
+    """Pictures ``(n, 3, h, w)``, 0..1, to raw maps: four box numbers and a score per class, per cell."""
 
     def __init__(self, width: int = 384, height: int = 224):
         super().__init__()
-        self.stem = nn.Sequential(ConvBn(3, 16, stride=2), ConvBn(16, 32, stride=2), Bottleneck(32))
-        self.p3 = nn.Sequential(ConvBn(32, 64, stride=2), Bottleneck(64), Bottleneck(64))
-        self.p4 = nn.Sequential(ConvBn(64, 80, stride=2), Bottleneck(80), Bottleneck(80))
-        self.p5 = nn.Sequential(ConvBn(80, 96, stride=2), Bottleneck(96))
-        self.lateral = nn.ModuleList(nn.Conv2d(c, 48, 1) for c in (64, 80, 96))
-        self.head = nn.ModuleList(nn.Sequential(ConvBn(48, 48), nn.Conv2d(48, 5, 1)) for _ in STRIDES)
+        self.stem = ConvBn(3, 40, 4, 4)
+        self.p3 = nn.Sequential(ConvBn(40, 120, stride=2), Bottleneck(120, 24), Bottleneck(120, 24))
+        self.p4 = nn.Sequential(ConvBn(120, 144, stride=2), Bottleneck(144, 36), Bottleneck(144, 36))
+        self.p5 = nn.Sequential(ConvBn(144, 168, stride=2), Bottleneck(168, 40), Bottleneck(168, 40))
+        self.lateral = nn.ModuleList(nn.Conv2d(c, 40, 1) for c in (120, 144, 168))
+        self.head = nn.ModuleList(nn.Sequential(ConvBn(40, 24, 1), ConvBn(24, 72), nn.Conv2d(72, 4 + CLASSES, 1)) for _ in STRIDES)
         self.up = nn.Upsample(scale_factor=2.0, mode="nearest")
         for head in self.head:
-            # Start near "nobody here", or the first steps are spent unlearning.
-            nn.init.constant_(head[1].bias[4], -4.5)
+            # Start near "nothing here", or the first steps are spent unlearning.
+            nn.init.constant_(head[2].bias[4:], -4.5)
+        self.sized(width, height)
+
+    def sized(self, width: int, height: int) -> None:
+        """Sets the size of the pictures, in pixels; multiples of 32."""
         centres, strides, sizes = [], [], []
         for stride, size in zip(STRIDES, SIZES):
             ys, xs = torch.meshgrid(torch.arange(height // stride), torch.arange(width // stride), indexing="ij")
@@ -59,7 +70,7 @@ class Network(nn.Module):
         self.register_buffer("sizes", torch.cat(sizes, 1), persistent=False)
 
     def maps(self, pictures: Tensor) -> list[Tensor]:
-        """Raw numbers as maps ``(n, 5, rows, columns)`` at strides 8, 16 and 32."""
+        """Raw numbers as maps ``(n, 4 + CLASSES, rows, columns)`` at strides 8, 16 and 32."""
         p3 = self.p3(self.stem(pictures))
         p4 = self.p4(p3)
         p5 = self.lateral[2](self.p5(p4))
@@ -68,8 +79,8 @@ class Network(nn.Module):
         return [head(level) for head, level in zip(self.head, (p3, p4, p5))]
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Raw numbers ``(n, 5, cells)``, strides 8, 16, 32 in turn, rows first."""
-        return torch.cat([m.reshape(m.shape[0], 5, -1) for m in self.maps(pictures)], 2)
+        """Raw numbers ``(n, 4 + CLASSES, cells)``, strides 8, 16, 32 in turn, rows first."""
+        return torch.cat([m.flatten(2) for m in self.maps(pictures)], 2)
 
     def boxes(self, raw: Tensor) -> Tensor:
         """Centre x, centre y, width, height in input pixels, ``(n, 4, cells)``."""
@@ -81,7 +92,7 @@ class Network(nn.Module):
 
 
 class Exported(nn.Module):
-    """The network with its boxes decoded: `[1, 5, cells]`, the layout of YOLOv8."""
+    """The network with its boxes decoded: `[1, 4 + CLASSES, cells]`, the layout of YOLOv8."""
 
     def __init__(self, network: Network):
         super().__init__()
@@ -90,12 +101,12 @@ class Exported(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         net = self.network
         # Joined along the first axis that is not the batch: some back ends join along no other.
-        cells = [m.permute(0, 2, 3, 1).reshape(1, -1, 5) for m in net.maps(image)]
+        cells = [m.permute(0, 2, 3, 1).reshape(1, -1, 4 + CLASSES) for m in net.maps(image)]
         raw = torch.cat(cells, 1).permute(0, 2, 1).sigmoid()
         centre = raw[:, 0:2] * (net.strides * 4)[None] + (net.centres - net.strides * 2)[None]
         root = raw[:, 2:4]
         size = root * root * (net.sizes * 4)[None]
-        return torch.cat([centre, size, raw[:, 4:5]], 1)
+        return torch.cat([centre, size, raw[:, 4:]], 1)
 
 
 def cost(network: Network, width: int, height: int) -> tuple[int, int]:

@@ -89,6 +89,22 @@ class Pose:
     phase: float
     speed: float
     """Metres a second; 0 stands still."""
+    seat: "Seat | None" = None
+    """What the person sits on, if riding."""
+
+
+@dataclass
+class Seat:
+    """How a cycle holds its rider, in metres from its middle: ahead, and up."""
+
+    saddle: tuple[float, float]
+    grip: tuple[float, float, float]
+    """Ahead, to either side, up."""
+    cranks: tuple[float, float]
+    crank: float
+    """Length of a crank; 0 for a foot rest."""
+    lean: float
+    """Radians that the back leans ahead."""
 
 
 def stride(look: Look, speed: float) -> float:
@@ -119,7 +135,9 @@ class Skeleton:
 
 
 def posed(look: Look, pose: Pose) -> Skeleton:
-    """The skeleton of a look in a pose, its lowest foot on the ground."""
+    """The skeleton of a look in a pose, its lowest foot on the ground or its hips on a seat."""
+    if pose.seat is not None:
+        return _seated(look, pose, pose.seat)
     h = look.tall
     up = np.array([0.0, 0.0, 1.0])
     ahead = np.array([np.cos(pose.heading), np.sin(pose.heading), 0.0])
@@ -169,6 +187,43 @@ def posed(look: Look, pose: Pose) -> Skeleton:
         lower = swing + bend
         inward = -.12 if mode in ("phone", "box", "pockets") else .02
         hand = elbow + .155 * h * (np.sin(lower) * ahead - np.cos(lower) * up) + side * sign * inward * .155 * h
+        bones.shoulder.append(shoulder), bones.elbow.append(elbow), bones.hand.append(hand)
+    return bones
+
+
+def _bent(start: np.ndarray, end: np.ndarray, first: float, second: float, pole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The middle joint of a limb from `start` towards `end`, bent towards `pole`, and where the limb ends."""
+    reach = end - start
+    far = max(float(np.linalg.norm(reach)), 1e-6)
+    reach, far = reach / far, min(far, (first + second) * .999)
+    along = (first ** 2 - second ** 2 + far ** 2) / (2 * far)
+    pole = pole - (pole @ reach) * reach
+    out = np.sqrt(max(first ** 2 - along ** 2, 0)) * pole / (np.linalg.norm(pole) + 1e-9)
+    return start + reach * along + out, start + reach * far
+
+
+def _seated(look: Look, pose: Pose, seat: Seat) -> Skeleton:
+    """The skeleton of somebody who rides: feet on the pedals, hands on the grips."""
+    h, up = look.tall, np.array([0.0, 0.0, 1.0])
+    ahead = np.array([np.cos(pose.heading), np.sin(pose.heading), 0.0])
+    side = np.array([ahead[1], -ahead[0], 0.0])
+    base = np.array([pose.x, pose.y, 0.0])
+    hips = base + ahead * seat.saddle[0] + up * (seat.saddle[1] + .05 * h)
+    spine = np.sin(seat.lean) * ahead + np.cos(seat.lean) * up
+    neck = hips + spine * .315 * h
+    crown = neck + (up + .35 * np.sin(seat.lean) * ahead) * .165 * h
+    bones = Skeleton(ahead, side, hips, neck, crown)
+    for leg, sign in ((0, -1.0), (1, 1.0)):
+        hip = hips + side * sign * .055 * h * look.broad
+        turn = pose.phase + np.pi * leg
+        pedal = (base + ahead * (seat.cranks[0] + seat.crank * np.cos(turn)) + up * (seat.cranks[1] + seat.crank * np.sin(turn) + .07)
+                 + side * sign * (.12 if seat.crank else .20))
+        knee, ankle = _bent(hip, pedal, .245 * h, .245 * h, ahead + up * .3 + side * sign * .1)
+        bones.hip.append(hip), bones.knee.append(knee), bones.ankle.append(ankle)
+        bones.toe.append(ankle + .105 * h * ahead - up * .03 * h)
+        shoulder = neck - spine * .042 * h + side * sign * .098 * h * look.broad
+        grip = base + ahead * seat.grip[0] + side * sign * seat.grip[1] + up * seat.grip[2]
+        elbow, hand = _bent(shoulder, grip, .17 * h, .155 * h, side * sign - up)
         bones.shoulder.append(shoulder), bones.elbow.append(elbow), bones.hand.append(hand)
     return bones
 

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::base::{Clock, Error, Notices, Result, Shutdown};
 use crate::manifest::{
-    App, Camera, Grants, HostPattern, HttpHost, Limits, ModelRef, Param, ParamValue, Permissions, Plugin,
-    PortAsked, PortGranted, Scheme, Source, StorageQuota,
+    App, Camera, Grants, HostPattern, HttpHost, Inference, Limits, ModelRef, Param, ParamValue, Permissions,
+    Plugin, PortAsked, PortGranted, Scheme, Source, StorageQuota,
 };
 use crate::pipeline::{Member, Options, PluginSummary, Run, Summary, Surroundings};
 use crate::plugin::Compiler;
@@ -129,6 +129,7 @@ impl Stage {
     ) -> Surroundings {
         let resolver: Arc<dyn Resolve> = Arc::new(Names::new(server));
         Surroundings {
+            program: None,
             clock: self.clock,
             shutdown: shutdown.clone(),
             notices,
@@ -221,7 +222,12 @@ impl Stage {
                 max_fps: Some(FPS),
                 sources: vec![clip],
             }],
-            models: vec![ModelRef { name: person(), path: self.path("model") }],
+            // On one back end: which of several is the fastest is no matter here, and costs time to find out.
+            models: vec![ModelRef {
+                name: person(),
+                path: self.path("model"),
+                inference: Inference { backend: Some("rten"), ..Inference::default() },
+            }],
             params: vec![Param {
                 name: "url".to_owned(),
                 value: ParamValue::Text(url),
@@ -243,6 +249,7 @@ impl Stage {
             port_range: PORT_RANGE,
             roots: Vec::new(),
             evidence: None,
+            onnxruntime: None,
         }
     }
 }

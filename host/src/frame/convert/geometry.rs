@@ -38,6 +38,19 @@ impl PixelRect {
     }
 }
 
+impl PixelRect {
+    /// The same in fractions of the frame.
+    pub fn region(&self, frame: &Frame) -> Region {
+        let part = |pixels: u32, side: u32| pixels as f32 / side.max(1) as f32;
+        Region {
+            l: part(self.x, frame.width()),
+            t: part(self.y, frame.height()),
+            w: part(self.width, frame.width()),
+            h: part(self.height, frame.height()),
+        }
+    }
+}
+
 /// First pixel and number of pixels of `size` that `start .. start + length` covers.
 fn span(start: f32, length: f32, size: u32) -> (u32, u32) {
     let (start, length, side) = (f64::from(start), f64::from(length), f64::from(size));

@@ -177,6 +177,18 @@ pub(crate) fn rows(
     Ok(draw(frame, rect, shape, true, pad, take))
 }
 
+/// [`rows`] in grey: each of the three planes is full-range luma.
+pub(crate) fn gray_rows(
+    frame: &Frame,
+    rect: PixelRect,
+    shape: Shape,
+    pad: u8,
+    take: &mut dyn FnMut(usize, [&[u8]; 3]),
+) -> Result<Placement, PictureError> {
+    shape.check()?;
+    Ok(draw(frame, rect, shape, false, pad, take))
+}
+
 fn interleave(row: &mut [u8], first: &[u8], second: &[u8], third: &[u8]) {
     widest(
         #[inline(always)]
@@ -262,8 +274,17 @@ fn draw(
 enum Source<'a> {
     /// Planes of the drawn size, chroma too.
     Resized { planes: &'a [Vec<u8>; 3], width: usize },
-    /// The frame's planes from pixel `left`, `top` on; each chroma sample stands for 2 x 2 pixels.
-    Own { yuv: [&'a [u8]; 3], stride: usize, chroma_stride: usize, left: usize, top: usize, width: usize },
+    /// The frame's planes from pixel `left`, `top` on; where `halved`, each chroma sample stands for 2 x 2
+    /// pixels.
+    Own {
+        yuv: [&'a [u8]; 3],
+        stride: usize,
+        chroma_stride: usize,
+        halved: bool,
+        left: usize,
+        top: usize,
+        width: usize,
+    },
 }
 
 impl<'a> Source<'a> {
@@ -282,6 +303,7 @@ impl<'a> Source<'a> {
                 yuv,
                 stride: luma_size.0 as usize,
                 chroma_stride: chroma_size.0 as usize,
+                halved: frame.planes.is_halved(),
                 left,
                 top,
                 width: plan.width,
@@ -294,7 +316,7 @@ impl<'a> Source<'a> {
             // Chroma goes straight to the drawn size, taken to lie in the middle of its four pixels as
             // swscale and OpenCV do; the quarter of a pixel by which H.264's default siting differs
             // (ITU-T H.264 annex E, chroma_loc_type 0) is lost in the resize.
-            let window = plan.window.chroma(chroma_size);
+            let window = if frame.planes.is_halved() { plan.window.chroma(chroma_size) } else { plan.window };
             resizer.resize(yuv[1], chroma_size, window, grow, size, &mut planes[1]);
             resizer.resize(yuv[2], chroma_size, window, grow, size, &mut planes[2]);
         }
@@ -315,6 +337,9 @@ impl<'a> Source<'a> {
         match self {
             Source::Resized { planes, width } => {
                 [&planes[1][y * width..][..*width], &planes[2][y * width..][..*width]]
+            }
+            Source::Own { yuv, stride, halved: false, left, top, width, .. } => {
+                [1, 2].map(|plane: usize| &yuv[plane][(top + y) * stride + left..][..*width])
             }
             Source::Own { yuv, chroma_stride, left, top, width, .. } => {
                 let first = (top + y) / 2 * chroma_stride + left / 2;

@@ -357,7 +357,7 @@ fn a_key_before_the_first_section_keeps_its_rule() {
         (
             "x = 1",
             "1:1: the key `x` stands in no section; there is `[cameras]`, `[events]`, `evidence`, `[models]`, \
-             `[params]`, `[plugins]`, `port_range` and `roots`",
+             `onnxruntime`, `[params]`, `[plugins]`, `port_range` and 1 more",
         ),
     ] {
         assert_eq!(deploy(&format!("{line}\n{GOOD_DEPLOY}")), format!("deploy.toml:{message}"));

@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::super::{
-    Events, Grants, HostPattern, HttpHost, Limits, Outline, Overrides, ParamValue, Permissions, Plugin,
-    PortAsked, PortGranted, Scheme, StorageQuota, TlsFiles, app_schema, deploy_schema, limits, schema,
+    Events, Grants, HostPattern, HttpHost, Limits, ModelRef, Outline, Overrides, ParamValue, Permissions,
+    Plugin, PortAsked, PortGranted, Remote, Scheme, StorageQuota, TlsFiles, app_schema, deploy_schema,
+    limits, schema,
 };
 use super::{App, Folder, GOOD_APP, GOOD_DEPLOY, root};
 use crate::base::{Kind, Secret};
@@ -45,7 +46,24 @@ fn every_key_is_read_as_its_comment_says() {
     assert_eq!(app.cameras[1].sources.len(), 2);
     assert_eq!(Path::new(&app.cameras[1].sources[1].location), folder.join("yard.mp4"));
 
-    assert_eq!(app.models[0].path, folder.join("../../models/person"));
+    let ModelRef { path, inference, .. } = &app.models[0];
+    assert_eq!(*path, folder.join("../../models/person"));
+    assert_eq!((inference.backend, inference.threads), (Some("onnxruntime"), Some(2)));
+    let remote = Remote {
+        url: "grpcs://192.0.2.30:8001".into(),
+        model: Some("person".into()),
+        version: Some("2".into()),
+        timeout: Some(Duration::from_millis(300)),
+        connect_timeout: Some(Duration::from_secs(1)),
+        retries: Some(2),
+        in_flight: Some(8),
+        fallback: true,
+        half: false,
+        token: Some(Secret::new("example")),
+        roots: vec![folder.join("our-ca.pem")],
+    };
+    assert_eq!(inference.remote, Some(remote));
+    assert_eq!(app.onnxruntime.as_deref(), Some(Path::new("/opt/onnxruntime/lib")));
     let params: Vec<_> = app.params.iter().map(|param| (param.name.as_str(), param.value.clone())).collect();
     assert_eq!(
         params,

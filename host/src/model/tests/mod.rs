@@ -1,7 +1,6 @@
 mod answers;
 mod graphs;
 mod inputs;
-mod written;
 
 use std::path::PathBuf;
 use std::sync::Barrier;
@@ -27,7 +26,7 @@ impl Folder {
 
     /// What loading it says, the folder's own path left out.
     fn error(&self) -> String {
-        let error = Model::load(&self.0).err().expect("loading should have failed");
+        let error = Model::load(&self.0, &loading()).err().expect("loading should have failed");
         assert_eq!(error.kind(), crate::base::Kind::Model);
         error.to_string().replace(&format!("{}/", self.0.display()), "").replace(&format!("{DATA}/"), "")
     }
@@ -45,8 +44,17 @@ fn toml(onnx: &str, input: &str, output: &str) -> String {
     )
 }
 
+/// On the built-in back end alone, whatever the machine has.
+fn loading() -> Loading {
+    Loading { only: Some("rten".to_owned()), ..Loading::default() }
+}
+
 fn load(onnx: &str, input: &str, output: &str) -> Model {
-    Model::load(&Folder::new(&toml(onnx, input, output)).0).unwrap()
+    Model::load(&Folder::new(&toml(onnx, input, output)).0, &loading()).unwrap()
+}
+
+fn asker() -> Asker {
+    Asker::new("test")
 }
 
 fn error(onnx: &str, input: &str, output: &str) -> String {
@@ -72,7 +80,7 @@ fn frame(width: u32, height: u32, luma: impl Fn(u32, u32) -> u8) -> Frame {
 }
 
 fn values(model: &Model, frame: &Frame) -> Vec<f32> {
-    let tensors = model.infer(frame, None).unwrap();
+    let tensors = model.infer(&asker(), frame, None).unwrap();
     assert_eq!((tensors.len(), tensors[0].name.as_str()), (1, "pixels"));
     tensors[0].data.clone()
 }

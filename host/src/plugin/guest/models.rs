@@ -9,7 +9,7 @@ use crate::frame::Frame;
 use crate::plugin::Setup;
 use crate::plugin::bindings::transom::app::frames::Region;
 use crate::plugin::bindings::transom::app::models::{
-    ClassScore, Detection, Host, HostModel, ModelError, Tensor,
+    ClassMap, ClassScore, Detection, Host, HostModel, ModelError, Pose, Tensor,
 };
 use crate::plugin::ledger::Limit;
 
@@ -77,6 +77,43 @@ impl HostModel for Guest {
     ) -> wasmtime::Result<Result<Vec<ClassScore>, ModelError>> {
         self.ask(&model, &frame, |setup, index, frame| {
             setup.ask.classify(index, frame, region.map(Into::into), top)
+        })
+    }
+
+    fn keypoints(
+        &mut self,
+        model: Resource<ModelHandle>,
+        frame: Resource<FrameHandle>,
+        region: Option<Region>,
+        min_score: Option<f32>,
+    ) -> wasmtime::Result<Result<Vec<Pose>, ModelError>> {
+        self.ask(&model, &frame, |setup, index, frame| {
+            setup.ask.keypoints(index, frame, region.map(Into::into), min_score)
+        })
+    }
+
+    fn points(&mut self, model: Resource<ModelHandle>) -> wasmtime::Result<Vec<String>> {
+        let index = self.table.get(&model)?.0;
+        Ok(self.setup.ask.points(index))
+    }
+
+    fn embed(
+        &mut self,
+        model: Resource<ModelHandle>,
+        frame: Resource<FrameHandle>,
+        region: Option<Region>,
+    ) -> wasmtime::Result<Result<Vec<f32>, ModelError>> {
+        self.ask(&model, &frame, |setup, index, frame| setup.ask.embed(index, frame, region.map(Into::into)))
+    }
+
+    fn segment(
+        &mut self,
+        model: Resource<ModelHandle>,
+        frame: Resource<FrameHandle>,
+        region: Option<Region>,
+    ) -> wasmtime::Result<Result<ClassMap, ModelError>> {
+        self.ask(&model, &frame, |setup, index, frame| {
+            setup.ask.segment(index, frame, region.map(Into::into))
         })
     }
 

@@ -1,0 +1,222 @@
+//! The host's side of a worker: started, asked with a time limit, stopped and buried.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::protocol::{Frame, GREETING, Kind, MOST_BEFORE};
+
+/// How a worker is started: the program, and what makes it one.
+#[derive(Debug, Clone)]
+pub(in crate::model) struct Worker {
+    /// This very program.
+    pub(in crate::model) program: PathBuf,
+    /// `gpu-worker`.
+    pub(in crate::model) arguments: Vec<OsString>,
+}
+
+/// What is kept of a worker's last words.
+const MOST_WORDS: usize = 4 << 10;
+/// Of a pipe, so that a picture goes through it in few pieces.
+const PIPE: usize = 1 << 20;
+
+/// What a worker takes over from its host's environment: what drivers and their loaders look at, and no more.
+const KEPT: [&str; 6] = ["PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "TMPDIR", "RUST_BACKTRACE"];
+const KEPT_WITH: [&str; 16] = [
+    "VK_", "WGPU_", "MESA_", "LIBGL_", "GALLIUM_", "LP_", "NVIDIA_", "__NV", "__GL", "CUDA_", "AMD_",
+    "RADV_", "ANV_", "INTEL_", "XDG_", "DRI_",
+];
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The worker goes on.
+    Refused(String),
+    /// The worker is gone.
+    Lost(String),
+}
+
+impl Refusal {
+    pub(super) fn why(self) -> String {
+        match self {
+            Refusal::Refused(why) | Refusal::Lost(why) => why,
+        }
+    }
+}
+
+/// A worker that runs. Ends with this.
+#[derive(Debug)]
+pub(super) struct Process {
+    child: Child,
+    requests: Option<Sender<Frame>>,
+    answers: Receiver<Frame>,
+    words: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Process {
+    pub(super) fn start(worker: &Worker, environment: &[(&str, &str)]) -> Result<Self, String> {
+        let kept = std::env::vars_os().filter(|(name, _)| {
+            let name = name.to_string_lossy();
+            KEPT.contains(&&*name) || KEPT_WITH.iter().any(|start| name.starts_with(start))
+        });
+        let mut child = Command::new(&worker.program)
+            .args(&worker.arguments)
+            .env_clear()
+            .envs(kept)
+            .envs(environment.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("the gpu worker cannot be started: {error}"))?;
+        let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        for pipe in
+            [input.as_ref().map(std::os::fd::AsFd::as_fd), output.as_ref().map(std::os::fd::AsFd::as_fd)]
+        {
+            // A smaller pipe works as well, only slower.
+            let _ = pipe.map(|pipe| rustix::pipe::fcntl_setpipe_size(pipe, PIPE));
+        }
+        let (requests, to_write) = channel::<Frame>();
+        let (to_read, answers) = channel();
+        let words = Arc::new(Mutex::new(Vec::new()));
+        let kept_words = Arc::clone(&words);
+        let name = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        // A worker that has stopped reading must not stop its host; these end with its pipes.
+        let started = [
+            name("gpu-write").spawn(move || {
+                let Some(mut input) = input else { return };
+                while let Ok(frame) = to_write.recv() {
+                    if frame.write(&mut input).is_err() {
+                        return;
+                    }
+                }
+            }),
+            name("gpu-read").spawn(move || {
+                let Some(output) = output else { return };
+                let mut output = std::io::BufReader::with_capacity(64 << 10, output);
+                if greeted(&mut output) {
+                    while let Ok(Some(frame)) = Frame::read(&mut output) {
+                        if to_read.send(frame).is_err() {
+                            return;
+                        }
+                    }
+                }
+            }),
+            name("gpu-words")
+                .spawn(move || errors.into_iter().for_each(|errors| keep_last(errors, &kept_words))),
+        ];
+        let mut process = Process { child, requests: Some(requests), answers, words };
+        for thread in started {
+            if let Err(error) = thread {
+                process.stop();
+                return Err(format!("the gpu worker cannot be started: {error}"));
+            }
+        }
+        Ok(process)
+    }
+
+    /// The answer to a request, if it comes within `longest`; a worker that gives none is stopped.
+    pub(super) fn ask(&mut self, request: Frame, longest: Duration) -> Result<Vec<u8>, Refusal> {
+        let asked = request.kind;
+        let sent = self.requests.as_ref().is_some_and(|requests| requests.send(request).is_ok());
+        let answer =
+            if sent { self.answers.recv_timeout(longest) } else { Err(RecvTimeoutError::Disconnected) };
+        match answer {
+            Ok(Frame { kind, bytes }) if kind == asked => Ok(bytes),
+            Ok(Frame { kind, bytes }) => {
+                let why = String::from_utf8_lossy(&bytes).into_owned();
+                if kind == Kind::Refused {
+                    return Err(Refusal::Refused(why));
+                }
+                self.stop();
+                Err(Refusal::Lost(why))
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                self.stop();
+                Err(Refusal::Lost(format!(
+                    "the graphics device did not answer within {} s; its worker was stopped{}",
+                    longest.as_secs(),
+                    self.last_words()
+                )))
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                let status = self.stop();
+                let status = status.map_or_else(|| "no status".to_owned(), |status| status.to_string());
+                Err(Refusal::Lost(format!("the gpu worker ended by itself ({status}){}", self.last_words())))
+            }
+        }
+    }
+
+    /// Resident memory of the worker; what a card of its own holds is not in it.
+    pub(super) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+        kilobytes.unwrap_or_default() << 10
+    }
+
+    #[cfg(test)]
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn stop(&mut self) -> Option<std::process::ExitStatus> {
+        self.requests = None;
+        // One that has ended by itself keeps the status it ended with.
+        let _ = self.child.kill();
+        self.child.wait().ok()
+    }
+
+    fn last_words(&self) -> String {
+        let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        let words = String::from_utf8_lossy(&words);
+        let lines: Vec<&str> = words.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        match lines.as_slice() {
+            [] => String::new(),
+            [.., last] => format!("; it said last: {last}"),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Reads up to the greeting.
+fn greeted(output: &mut impl Read) -> bool {
+    let mut last = Vec::with_capacity(GREETING.len());
+    let mut byte = [0];
+    // Byte by byte: what follows the greeting is for somebody else.
+    for _ in 0..MOST_BEFORE {
+        if output.read_exact(&mut byte).is_err() {
+            return false;
+        }
+        if last.len() == GREETING.len() {
+            last.remove(0);
+        }
+        last.push(byte[0]);
+        if last == GREETING {
+            return true;
+        }
+    }
+    false
+}
+
+fn keep_last(mut errors: impl Read, words: &Mutex<Vec<u8>>) {
+    let mut some = [0; 1024];
+    while let Ok(count) = errors.read(&mut some) {
+        if count == 0 {
+            return;
+        }
+        let mut words = words.lock().unwrap_or_else(PoisonError::into_inner);
+        words.extend_from_slice(&some[..count]);
+        let beyond = words.len().saturating_sub(MOST_WORDS);
+        words.drain(..beyond);
+    }
+}

@@ -1,0 +1,497 @@
+//! What runs a model's graph: found once for a file and the way it is fed, shared by all models that agree in
+//! both.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+
+use super::Remote;
+use super::backend::{self, Backend, DeviceKind};
+use super::description::{Description, Input, Wiring};
+use super::gate::{
+    Candidate, Fill, Gate, MakeLane, Patience, Precision, Question, Report, Verdict, is_called, label,
+};
+use super::onnx::Graph;
+use super::prepare::Prepare;
+use super::service::{App, AppReport, BackOff, Limits, Refusal, Runner, Service};
+use super::tensor::Array;
+use crate::base::{Clock, Error, Meter, MeterReport, Notices, Result, read_file};
+use crate::frame::{self, AskError, Frame, PixelRect, Placement};
+
+/// How a model is to be loaded.
+#[derive(Clone)]
+pub struct Loading {
+    /// Only this back end (`rten`), or this device of one, as `transom model check` writes it.
+    pub only: Option<String>,
+    /// Threads of one inference on the processor.
+    pub threads: usize,
+    /// The library of onnxruntime or its folder; none: it is looked for.
+    pub onnxruntime: Option<PathBuf>,
+    /// A server that runs the model.
+    pub remote: Option<Remote>,
+    /// This program, which is started again for what may crash (graphics drivers); none: those are left out.
+    pub program: Option<PathBuf>,
+    /// The folder that keeps how back ends compared; none: they are compared each time.
+    pub verdicts: Option<PathBuf>,
+    /// Whether to try those too that are never chosen by themselves.
+    pub thorough: bool,
+    /// Words for the owner: what is being done where it takes long; a back end was lost, or is back.
+    pub notices: Notices,
+}
+
+impl Default for Loading {
+    /// Whatever is found, one thread, nothing kept, nothing said.
+    fn default() -> Self {
+        Loading {
+            only: None,
+            threads: 1,
+            onnxruntime: None,
+            remote: None,
+            program: None,
+            verdicts: None,
+            thorough: false,
+            notices: Notices::none(),
+        }
+    }
+}
+
+/// Who asks: an app. Inference time is shared fairly between them. Cheap to clone.
+#[derive(Clone)]
+pub struct Asker(App);
+
+impl fmt::Debug for Asker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Asker").field(&self.0.report().name).finish()
+    }
+}
+
+impl Asker {
+    /// One more who asks.
+    pub fn new(name: &str) -> Self {
+        Asker(service().app(name, 1))
+    }
+
+    /// What it has used so far.
+    pub fn report(&self) -> AppReport {
+        self.0.report()
+    }
+}
+
+/// The workers of this process.
+fn service() -> &'static Arc<Service> {
+    static SERVICE: LazyLock<Arc<Service>> = LazyLock::new(|| Service::new(Limits::default(), lanes()));
+    &SERVICE
+}
+
+pub(super) fn lanes() -> MakeLane {
+    Arc::new(|| Box::new(backend::rten::PoolLane::new()))
+}
+
+/// What tells one engine from another.
+#[derive(PartialEq)]
+struct Key {
+    digest: String,
+    input: Input,
+    wiring: Wiring,
+    only: Option<String>,
+    threads: usize,
+    onnxruntime: Option<PathBuf>,
+    remote: Option<Remote>,
+}
+
+/// A graph, what may run it, and how frames become its input.
+pub(super) struct Engine {
+    id: u64,
+    key: Key,
+    runner: Runner,
+    report: Report,
+    prepare: Prepare,
+    /// What the graph says to the natural picture.
+    trial: Vec<Array>,
+    output_bytes: AtomicUsize,
+    batched: AtomicU64,
+    prepared: Meter,
+    inferred: Meter,
+    clock: Clock,
+}
+
+/// A file and its graph.
+pub(super) struct File {
+    pub(super) bytes: Bytes,
+    /// Of the file.
+    pub(super) sha256: String,
+    /// Of the file and what of its weights lies in others; the same where nothing does.
+    pub(super) digest: String,
+    pub(super) graph: Arc<Graph>,
+}
+
+impl File {
+    /// Reads an ONNX file. Errors do not name it: the caller does.
+    pub(super) fn read(path: &Path) -> Result<File> {
+        let bytes =
+            Bytes::from(read_file(path).map_err(|error| Error::model(format!("cannot be read: {error}")))?);
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let graph = Arc::new(Graph::read(bytes.clone(), folder)?);
+        let sha256 = hex(Sha256::new_with_prefix(&bytes));
+        let digest = if graph.external.is_empty() {
+            sha256.clone()
+        } else {
+            let whole = graph
+                .external
+                .iter()
+                .fold(Sha256::new_with_prefix(&bytes), |hash, part| hash.chain_update(part));
+            hex(whole)
+        };
+        Ok(File { bytes, sha256, digest, graph })
+    }
+}
+
+fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Engine {
+    /// The engine for a description, with what its graph says to a natural picture. Errors do not name the
+    /// file: the caller does.
+    pub(super) fn of(description: &Description, loading: &Loading) -> Result<(Arc<Engine>, Vec<Array>)> {
+        static KNOWN: Mutex<Vec<Weak<Engine>>> = Mutex::new(Vec::new());
+        let file = File::read(&description.file)?;
+        if let Some(wanted) = &description.sha256
+            && *wanted != file.sha256
+        {
+            return Err(Error::model(format!(
+                "its sha256 is {}, but model.toml says {wanted}: it is another file than the one described",
+                file.sha256
+            )));
+        }
+        let wiring = description.wire(&file.graph.inputs, &file.graph.outputs)?;
+        let loading = &loading.named(&description.name);
+        let key = Key {
+            digest: file.digest.clone(),
+            input: description.input.clone(),
+            wiring,
+            only: loading.only.clone(),
+            threads: loading.threads,
+            onnxruntime: loading.onnxruntime.clone(),
+            remote: loading.remote.clone(),
+        };
+        // Held while it is loaded: who wants the same one then waits for it instead of loading it too.
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|engine| engine.strong_count() > 0);
+        if let Some(engine) = known.iter().filter_map(Weak::upgrade).find(|engine| engine.key == key) {
+            let trial = engine.trial.clone();
+            return Ok((engine, trial));
+        }
+        let engine = Arc::new(Engine::load(&description.name, &file, key, loading)?);
+        known.push(Arc::downgrade(&engine));
+        let trial = engine.trial.clone();
+        Ok((engine, trial))
+    }
+
+    fn load(name: &str, file: &File, key: Key, loading: &Loading) -> Result<Engine> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let prepare = Prepare::new(&key.input);
+        let natural = key.wiring.natural(&prepare)?;
+        let question = question(name, file, &key, &prepare, &natural, loading);
+        let verdict = judge(&question, loading)?;
+        let report = verdict.report.clone();
+        let notices = loading.notices.clone();
+        let runner =
+            Runner::new(verdict, BackOff::default(), Arc::new(move |line: String| notices.warn(line)));
+        let trial = trial(&runner, &natural)?;
+        let bytes = trial.iter().map(|array| array.values.len() * array.values.element().size()).sum();
+        Ok(Engine {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            key,
+            runner,
+            report,
+            prepare,
+            trial,
+            output_bytes: AtomicUsize::new(bytes),
+            batched: AtomicU64::new(0),
+            prepared: Meter::default(),
+            inferred: Meter::default(),
+            clock: Clock::system(),
+        })
+    }
+
+    /// Runs the graph on the pixels of `rect` for `asker`, who waits.
+    pub(super) fn ask(
+        &self,
+        asker: &Asker,
+        frame: &Frame,
+        rect: PixelRect,
+    ) -> Result<(Vec<Array>, Placement), AskError> {
+        let Key { wiring, .. } = &self.key;
+        let answer = service().ask(&asker.0, &self.runner, |inputs| {
+            self.prepared.time(self.clock, || {
+                // What is no picture never changes, but the memory may be new.
+                for (input, constant) in inputs.iter_mut().zip(&wiring.constants) {
+                    if let Some(constant) = constant {
+                        input.clone_from(constant);
+                    }
+                }
+                let picture = inputs.get_mut(wiring.picture);
+                let picture = picture.ok_or_else(|| AskError::Failed("the graph has no input".to_owned()))?;
+                Ok::<_, AskError>(self.prepare.prepare(picture, frame, rect)?)
+            })
+        });
+        match answer {
+            Ok(answer) => {
+                self.inferred.record(answer.wall, answer.cpu);
+                self.batched.fetch_add(u64::from(answer.batch > 1), Ordering::Relaxed);
+                Ok((answer.outputs, answer.prepared))
+            }
+            Err(Refusal::Unprepared(error)) => Err(error),
+            Err(Refusal::Busy(why)) => Err(AskError::Busy(why)),
+            Err(Refusal::Failed(why)) => Err(AskError::Failed(why)),
+        }
+    }
+
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(super) fn digest(&self) -> &str {
+        &self.key.digest
+    }
+
+    /// Names of the outputs, in the order they come.
+    pub(super) fn outputs(&self) -> &[String] {
+        &self.key.wiring.outputs
+    }
+
+    pub(super) fn backend(&self) -> String {
+        match self.runner.device() {
+            Some(device) => {
+                let version = device.version.split([' ', ',']).next().unwrap_or_default().to_owned();
+                format!("{} {version} on {}", device.backend, device.name)
+            }
+            None => "nothing: every back end is lost".to_owned(),
+        }
+    }
+
+    pub(super) fn report(&self) -> &Report {
+        &self.report
+    }
+
+    pub(super) fn losses(&self) -> u64 {
+        self.runner.losses()
+    }
+
+    pub(super) fn memory(&self) -> u64 {
+        self.runner.memory()
+    }
+
+    pub(super) fn batched(&self) -> u64 {
+        self.batched.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn prepared(&self) -> MeterReport {
+        self.prepared.report()
+    }
+
+    pub(super) fn inferred(&self) -> MeterReport {
+        self.inferred.report()
+    }
+
+    /// Of the outputs of one inference together.
+    pub(super) fn output_bytes(&self) -> usize {
+        self.output_bytes.load(Ordering::Relaxed)
+    }
+}
+
+/// The first inference in the place where all others will run: what is slow only once is done.
+fn trial(runner: &Runner, natural: &Arc<Vec<Array>>) -> Result<Vec<Array>> {
+    static LOADER: OnceLock<App> = OnceLock::new();
+    let app = LOADER.get_or_init(|| service().app("loading", 1));
+    let answer = service().ask(app, runner, |inputs| {
+        inputs.clone_from_slice(natural);
+        Ok::<(), String>(())
+    });
+    answer.map(|answer| answer.outputs).map_err(|refusal| {
+        let (Refusal::Unprepared(why) | Refusal::Busy(why) | Refusal::Failed(why)) = refusal;
+        Error::model(format!("a trial run failed: {why}"))
+    })
+}
+
+fn question(
+    name: &str,
+    file: &File,
+    key: &Key,
+    prepare: &Prepare,
+    natural: &Arc<Vec<Array>>,
+    loading: &Loading,
+) -> Question {
+    let (low, high) = prepare.range();
+    let fill = |constant: &Option<Array>| match constant {
+        Some(constant) => Fill::Only(constant.clone()),
+        None => Fill::Between(low, high),
+    };
+    Question {
+        name: name.to_owned(),
+        digest: file.digest.clone(),
+        graph: Arc::clone(&file.graph),
+        bytes: file.bytes.clone(),
+        inputs: key.wiring.inputs.clone(),
+        outputs: key.wiring.outputs.clone(),
+        threads: loading.threads,
+        fills: key.wiring.constants.iter().map(fill).collect(),
+        natural: vec![Arc::clone(natural)],
+        wanted: loading.wanted(),
+        thorough: loading.thorough,
+    }
+}
+
+impl Loading {
+    /// The same; where the owner did not say what the server calls the model, it has this name there.
+    pub(super) fn named(&self, name: &str) -> Loading {
+        let mut loading = self.clone();
+        if let Some(remote) = loading.remote.as_mut().filter(|remote| remote.model.is_empty()) {
+            name.clone_into(&mut remote.model);
+        }
+        loading
+    }
+
+    /// The back end that is to be chosen: a server the owner names is meant to be used.
+    pub(super) fn wanted(&self) -> Option<String> {
+        self.only.clone().or_else(|| self.remote.as_ref().map(|_| "remote".to_owned()))
+    }
+
+    /// What might run a model, and what is to be said of what is not there.
+    pub(super) fn candidates(&self) -> Result<(Vec<Candidate>, Vec<String>)> {
+        let mut notes = Vec::new();
+        let full = |backend: Arc<dyn Backend>| Candidate { backend, precision: Precision::Full };
+        let mut candidates = vec![full(Arc::new(backend::rten::Rten::new()))];
+        // Its operators are proved one by one; there is nothing to compare.
+        if self.only.as_deref() == Some("rten") {
+            return Ok((candidates, notes));
+        }
+        let wants = |name: &str| self.only.as_deref().is_none_or(|only| only.starts_with(name));
+        match backend::onnxruntime::devices(self.onnxruntime.as_deref()) {
+            Ok(devices) => {
+                if let Ok(library) = backend::onnxruntime::library(self.onnxruntime.as_deref()) {
+                    notes.push(format!("onnxruntime is {}, {}", library.path.display(), library.from));
+                }
+                let precision = |backend: backend::onnxruntime::OnnxRuntime| Candidate {
+                    precision: if backend.is_half() { Precision::Half } else { Precision::Full },
+                    backend: Arc::new(backend),
+                };
+                candidates.extend(devices.into_iter().map(precision));
+            }
+            // Who names a library, or asks for it by name, is to know why there is none.
+            Err(why) if self.onnxruntime.is_some() || self.wanted_backend() == Some("onnxruntime") => {
+                return Err(Error::model(format!("onnxruntime: {why}")));
+            }
+            Err(why) => notes.push(format!("onnxruntime is not tried: {why}")),
+        }
+        if let Some(program) = self.program.as_ref().filter(|_| wants("wonnx")) {
+            let worker =
+                backend::wonnx::Worker { program: program.clone(), arguments: vec!["gpu-worker".into()] };
+            match backend::wonnx::find(&worker) {
+                Ok(found) => {
+                    candidates.extend(found.backends.into_iter().map(|backend| full(Arc::new(backend))));
+                    notes.extend(found.notes);
+                }
+                Err(why) if self.wanted_backend() == Some("wonnx") => {
+                    return Err(Error::model(format!("wonnx: {why}")));
+                }
+                Err(why) => notes.push(format!("wonnx is not tried: {why}")),
+            }
+        }
+        if let Some(settings) = &self.remote {
+            match backend::remote::Remote::connect(settings) {
+                Ok(remote) => candidates.push(Candidate {
+                    precision: if settings.half { Precision::Half } else { Precision::Full },
+                    backend: Arc::new(remote),
+                }),
+                Err(why) => notes.push(why),
+            }
+        }
+        if let Some(only) = &self.only
+            && !candidates.iter().any(|one| is_called(one.backend.device(), only))
+        {
+            let known: Vec<String> = candidates.iter().map(|one| label(one.backend.device())).collect();
+            return Err(Error::usage(format!(
+                "there is no back end `{only}` here; there are: {}",
+                known.join(", ")
+            )));
+        }
+        Ok((candidates, notes))
+    }
+
+    /// The back end of the device that is to be used alone.
+    fn wanted_backend(&self) -> Option<&str> {
+        self.only.as_deref()?.split(' ').next()
+    }
+}
+
+/// How long a load goes on without a word.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// Finds out who may run a model.
+pub(super) fn judge(question: &Question, loading: &Loading) -> Result<Verdict> {
+    let (candidates, notes) = loading.candidates()?;
+    let mut question = question.clone();
+    if let Some(remote) = &loading.remote {
+        let is_there = candidates.iter().any(|one| one.backend.device().kind == DeviceKind::Remote);
+        if !is_there {
+            let why = notes.last().cloned().unwrap_or_default();
+            if !remote.fallback {
+                return Err(Error::model(why));
+            }
+            let name = &question.name;
+            loading.notices.warn(format!("{why}; model `{name}` is run on this machine instead"));
+            question.wanted = loading.only.clone();
+        }
+    }
+    let gate = Gate::new(loading.verdicts.clone(), Patience::default(), lanes());
+    let clock = Clock::system();
+    let began = clock.now();
+    let mut verdict = gate.judge(&question, &candidates, &|line| {
+        if clock.now().saturating_sub(began) > QUIET {
+            loading.notices.info(format!("model `{}`: {line}", question.name));
+        }
+    })?;
+    if loading.remote.as_ref().is_some_and(|remote| !remote.fallback) {
+        verdict.ranked.retain(|ranked| ranked.candidate.backend.device().kind == DeviceKind::Remote);
+    }
+    verdict.report.notes.extend(notes);
+    verdict.report.notes.extend(
+        question.graph.unheld.iter().take(3).map(|unheld| {
+            format!("{} is of {}, a type that few back ends have", unheld.place, unheld.element)
+        }),
+    );
+    Ok(verdict)
+}
+
+impl Wiring {
+    /// The inputs for a natural picture, a rendered street scene that lies beside this file.
+    fn natural(&self, prepare: &Prepare) -> Result<Arc<Vec<Array>>> {
+        let broken = |why: String| Error::internal(format!("the natural picture: {why}"));
+        let frame = frame::still(include_bytes!("gate/natural.jpg")).map_err(broken)?;
+        let rect = PixelRect::of(&frame, None).map_err(|error| broken(error.to_string()))?;
+        let mut inputs = Vec::new();
+        for constant in &self.constants {
+            inputs.push(match constant {
+                Some(constant) => constant.clone(),
+                None => {
+                    let mut input = prepare.blank();
+                    prepare.prepare(&mut input, &frame, rect).map_err(|error| broken(error.to_string()))?;
+                    input
+                }
+            });
+        }
+        Ok(Arc::new(inputs))
+    }
+}
+
+/// What runs on a device for people.
+pub(super) fn device_label(backend: &dyn Backend) -> String {
+    label(backend.device())
+}

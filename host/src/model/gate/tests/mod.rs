@@ -1,0 +1,4 @@
+mod compare;
+mod judge;
+mod keep;
+mod page;

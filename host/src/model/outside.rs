@@ -1,0 +1,239 @@
+//! Models without an app: what can run a file, and one inference of it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Report;
+use super::backend::{Backend, DeviceKind, RunError, Session, Source};
+use super::description::Description;
+use super::engine::{Engine, File, Loading, device_label, judge};
+use super::gate::{self, Candidate, Question};
+use super::onnx::Named;
+use super::tensor::{Array, Port, shown};
+use crate::base::{Error, Result};
+
+/// What one inference gave.
+pub struct Ran {
+    /// What ran it: `rten on cpu`.
+    pub device: String,
+    /// The outputs with their names, in the graph's order.
+    pub outputs: Vec<(String, Array)>,
+}
+
+/// Compares everything that may run a model: of a folder with a `model.toml`, of that file, or of an ONNX file
+/// alone, whose open sizes are 1 then.
+///
+/// # Errors
+/// What is wrong with the files; that nothing runs it is a report, not an error.
+pub fn check(path: &Path, loading: &Loading) -> Result<Report> {
+    // What is asked for is found out anew.
+    let loading = Loading { verdicts: None, ..loading.clone() };
+    if is_onnx(path) {
+        let within = |error: Error| error.within(path.display());
+        let file = File::read(path).map_err(within)?;
+        let inputs = file.graph.ports(&[]).map_err(within)?;
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let loading = loading.named(&stem);
+        let question = Question {
+            name: path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
+            wanted: loading.wanted(),
+            thorough: loading.thorough,
+            ..asked(&file, inputs, loading.threads)
+        };
+        return judge(&question, &loading).map(|verdict| verdict.report).map_err(within);
+    }
+    let description = Description::read(path)?;
+    let within = |error: Error| error.within(description.file.display());
+    let (engine, trial) = Engine::of(&description, &loading).map_err(within)?;
+    super::Readout::new(&description, engine.outputs(), &trial).map_err(within)?;
+    Ok(engine.report().clone())
+}
+
+fn is_onnx(path: &Path) -> bool {
+    !path.is_dir() && path.extension().is_none_or(|kind| kind != "toml")
+}
+
+/// All outputs of a file for these inputs.
+fn asked(file: &File, inputs: Vec<Port>, threads: usize) -> Question {
+    Question {
+        name: String::new(),
+        digest: file.digest.clone(),
+        graph: Arc::clone(&file.graph),
+        bytes: file.bytes.clone(),
+        inputs,
+        outputs: file.graph.outputs.iter().map(|output| output.name.clone()).collect(),
+        threads,
+        fills: Vec::new(),
+        natural: Vec::new(),
+        wanted: None,
+        thorough: false,
+    }
+}
+
+/// Runs an ONNX file once on tensors for its inputs, which fix what the graph leaves open. It runs on what is
+/// trusted most, or on the back end `loading` names, whose answer is compared with that of what is trusted
+/// most.
+///
+/// # Errors
+/// What is wrong with the file or the inputs, why no back end runs it, or that the one asked for is wrong.
+pub fn infer_file(path: &Path, given: Vec<(String, Array)>, loading: &Loading) -> Result<Ran> {
+    let within = |error: Error| error.within(path.display());
+    let file = File::read(path).map_err(within)?;
+    let ports = ports(&file, &given).map_err(within)?;
+    let question = asked(&file, ports, loading.threads);
+    let inputs = in_order(&question, given).map_err(within)?;
+    let (candidates, _) = loading.candidates()?;
+    let (chosen, others) = choose(&candidates, loading);
+    let mut reasons = Vec::new();
+    for candidate in chosen {
+        let device = device_label(&*candidate.backend);
+        match once(&*candidate.backend, &question, &inputs) {
+            Ok(outputs) => {
+                compare(candidate, &outputs, &others, &question, &inputs).map_err(within)?;
+                let outputs = question.outputs.iter().cloned().zip(outputs).collect();
+                return Ok(Ran { device, outputs });
+            }
+            Err(why) => reasons.push(format!("{device}: {why}")),
+        }
+    }
+    Err(within(Error::model(format!("no back end runs it: {}", reasons.join("; ")))))
+}
+
+/// Those to run it on in turn, and those that one which is not trusted by itself is compared with.
+fn choose<'a>(candidates: &'a [Candidate], loading: &Loading) -> (Vec<&'a Candidate>, Vec<&'a Candidate>) {
+    let trusted = |candidate: &&Candidate| gate::trust(candidate.backend.device()).is_some();
+    let mut order: Vec<&Candidate> = candidates.iter().filter(trusted).collect();
+    order.sort_by_key(|candidate| gate::trust(candidate.backend.device()));
+    let Some(wanted) = loading.wanted() else { return (order, Vec::new()) };
+    let chosen: Vec<&Candidate> =
+        candidates.iter().filter(|candidate| gate::is_called(candidate.backend.device(), &wanted)).collect();
+    // On the processor each stands for itself.
+    let alone = chosen.iter().all(|candidate| candidate.backend.device().kind == DeviceKind::Cpu);
+    (chosen, if alone { Vec::new() } else { order })
+}
+
+fn compare(
+    chosen: &Candidate,
+    outputs: &[Array],
+    others: &[&Candidate],
+    question: &Question,
+    inputs: &[Array],
+) -> Result<()> {
+    for other in others {
+        if let Ok(wants) = once(&*other.backend, question, inputs) {
+            return gate::compare_all(&question.outputs, &wants, outputs, chosen.precision)
+                .map(drop)
+                .map_err(|differs| {
+                    Error::model(format!(
+                        "{} gives another answer than {}, so it is not to be used: {}",
+                        device_label(&*chosen.backend),
+                        device_label(&*other.backend),
+                        differs.why
+                    ))
+                });
+        }
+    }
+    if others.is_empty() {
+        return Ok(());
+    }
+    Err(Error::model(format!(
+        "{} answers, but nothing on the processor runs it, so nothing can confirm it",
+        device_label(&*chosen.backend)
+    )))
+}
+
+fn once(backend: &dyn Backend, question: &Question, inputs: &[Array]) -> Result<Vec<Array>, String> {
+    let source: Source<'_> = question.source();
+    let session: Box<dyn Session> = backend.load(&source)?;
+    let given: Vec<&Array> = inputs.iter().collect();
+    session.run(&given).map_err(|error| match error {
+        RunError::Failed(why) | RunError::Lost(why) | RunError::Busy(why) => why,
+    })
+}
+
+/// The graph's inputs, their open sizes as those given have them.
+fn ports(file: &File, given: &[(String, Array)]) -> Result<Vec<Port>> {
+    let known: Vec<&str> = file.graph.inputs.iter().map(|input| input.name.as_str()).collect();
+    for (name, _) in given {
+        if !known.contains(&name.as_str()) {
+            let has = if known.is_empty() { "none".to_owned() } else { format!("`{}`", known.join("`, `")) };
+            return Err(Error::model(format!("the graph has no input `{name}`; it has {has}")));
+        }
+    }
+    for input in &file.graph.inputs {
+        if !given.iter().any(|(name, _)| *name == input.name) {
+            return Err(Error::model(format!(
+                "input `{}` is {}; give it with `--input {}=FILE.npy`",
+                input.name, input.shown, input.name
+            )));
+        }
+    }
+    let fixed: Vec<(String, Vec<usize>)> =
+        given.iter().map(|(name, array)| (name.clone(), array.shape.clone())).collect();
+    file.graph.ports(&fixed)
+}
+
+fn in_order(question: &Question, given: Vec<(String, Array)>) -> Result<Vec<Array>> {
+    let mut given = given;
+    let mut inputs = Vec::new();
+    for port in &question.inputs {
+        let at = given.iter().position(|(name, _)| *name == port.name);
+        let Some((_, array)) = at.map(|at| given.swap_remove(at)) else {
+            return Err(Error::model(format!("input `{}` is not given", port.name)));
+        };
+        if array.values.element() != port.element || array.shape != port.shape {
+            return Err(Error::model(format!(
+                "input `{}` is {} of {}, and {} of {} was given",
+                port.name,
+                port.element.as_str(),
+                shown(&port.shape),
+                array.values.element().as_str(),
+                shown(&array.shape)
+            )));
+        }
+        inputs.push(array);
+    }
+    Ok(inputs)
+}
+
+/// A first `model.toml`.
+pub struct Guessed {
+    /// Its text.
+    pub toml: String,
+    /// What belongs into `labels.txt` beside it; none: the model has no labels.
+    pub labels: Option<String>,
+    /// How sure each part is, for people; whole lines.
+    pub said: String,
+}
+
+/// Guesses how an ONNX file is to be used.
+///
+/// # Errors
+/// What is wrong with the file, or that no input of its can be a picture.
+pub fn guess(path: &Path) -> Result<Guessed> {
+    let within = |error: Error| error.within(path.display());
+    let file = File::read(path).map_err(within)?;
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
+    let plain: String = stem
+        .chars()
+        .map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c) { c } else { '-' })
+        .take(64)
+        .collect();
+    let name = if plain.is_empty() { "model" } else { plain.as_str() };
+    let own = path.file_name().unwrap_or_default().to_string_lossy();
+    let guess = file.graph.guess(&Named { name, file: &own, sha256: &file.sha256 }).map_err(within)?;
+    let (width, height) = guess.size.value;
+    let mut said =
+        format!("read `{}` ({}): {}\n", guess.read.value, guess.read.sure.as_str(), guess.read.why);
+    said += &format!("picture {width}x{height} ({}): {}\n", guess.size.sure.as_str(), guess.size.why);
+    if let Some(classes) = guess.classes {
+        let named =
+            if guess.labels_made_up { "; the file does not name them" } else { ", named by the file" };
+        said += &format!("{classes} classes{named}\n");
+    }
+    for doubt in &guess.doubts {
+        said += &format!("look at this: {doubt}\n");
+    }
+    let labels = (!guess.labels.is_empty()).then(|| guess.labels.join("\n") + "\n");
+    Ok(Guessed { toml: guess.toml, labels, said })
+}
