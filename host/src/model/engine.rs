@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
@@ -113,7 +113,8 @@ pub(super) struct Engine {
     prepare: Prepare,
     /// What the graph says to the natural picture.
     trial: Vec<Array>,
-    output_bytes: AtomicUsize,
+    /// Of the outputs of one inference together.
+    output_bytes: usize,
     batched: AtomicU64,
     prepared: Meter,
     inferred: Meter,
@@ -156,9 +157,8 @@ fn hex(hash: Sha256) -> String {
 }
 
 impl Engine {
-    /// The engine for a description, with what its graph says to a natural picture. Errors do not name the
-    /// file: the caller does.
-    pub(super) fn of(description: &Description, loading: &Loading) -> Result<(Arc<Engine>, Vec<Array>)> {
+    /// The engine for a description. Errors do not name the file: the caller does.
+    pub(super) fn of(description: &Description, loading: &Loading) -> Result<Arc<Engine>> {
         static KNOWN: Mutex<Vec<Weak<Engine>>> = Mutex::new(Vec::new());
         let file = File::read(&description.file)?;
         if let Some(wanted) = &description.sha256
@@ -184,13 +184,11 @@ impl Engine {
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|engine| engine.strong_count() > 0);
         if let Some(engine) = known.iter().filter_map(Weak::upgrade).find(|engine| engine.key == key) {
-            let trial = engine.trial.clone();
-            return Ok((engine, trial));
+            return Ok(engine);
         }
         let engine = Arc::new(Engine::load(&description.name, &file, key, loading)?);
         known.push(Arc::downgrade(&engine));
-        let trial = engine.trial.clone();
-        Ok((engine, trial))
+        Ok(engine)
     }
 
     fn load(name: &str, file: &File, key: Key, loading: &Loading) -> Result<Engine> {
@@ -204,7 +202,7 @@ impl Engine {
         let runner =
             Runner::new(verdict, BackOff::default(), Arc::new(move |line: String| notices.warn(line)));
         let trial = trial(&runner, &natural)?;
-        let bytes = trial.iter().map(|array| array.values.len() * array.values.element().size()).sum();
+        let output_bytes = trial.iter().map(|array| array.values.len() * array.values.element().size()).sum();
         Ok(Engine {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             key,
@@ -212,7 +210,7 @@ impl Engine {
             report,
             prepare,
             trial,
-            output_bytes: AtomicUsize::new(bytes),
+            output_bytes,
             batched: AtomicU64::new(0),
             prepared: Meter::default(),
             inferred: Meter::default(),
@@ -251,6 +249,11 @@ impl Engine {
             Err(Refusal::Busy(why)) => Err(AskError::Busy(why)),
             Err(Refusal::Failed(why)) => Err(AskError::Failed(why)),
         }
+    }
+
+    /// What the graph says to the natural picture.
+    pub(super) fn trial(&self) -> &[Array] {
+        &self.trial
     }
 
     pub(super) fn id(&self) -> u64 {
@@ -302,7 +305,7 @@ impl Engine {
 
     /// Of the outputs of one inference together.
     pub(super) fn output_bytes(&self) -> usize {
-        self.output_bytes.load(Ordering::Relaxed)
+        self.output_bytes
     }
 }
 
@@ -489,9 +492,4 @@ impl Wiring {
         }
         Ok(Arc::new(inputs))
     }
-}
-
-/// What runs on a device for people.
-pub(super) fn device_label(backend: &dyn Backend) -> String {
-    label(backend.device())
 }

@@ -166,8 +166,8 @@ impl Model {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let description = Description::read(path)?;
         let within = |error: Error| error.within(description.file.display());
-        let (engine, trial) = Engine::of(&description, loading).map_err(within)?;
-        let readout = Readout::new(&description, engine.outputs(), &trial).map_err(within)?;
+        let engine = Engine::of(&description, loading).map_err(within)?;
+        let readout = Readout::new(&description, engine.outputs(), engine.trial()).map_err(within)?;
         Ok(Model {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             description,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Report;
 use super::backend::{Backend, DeviceKind, RunError, Session, Source};
 use super::description::Description;
-use super::engine::{Engine, File, Loading, device_label, judge};
+use super::engine::{Engine, File, Loading, judge};
 use super::gate::{self, Candidate, Question};
 use super::onnx::Named;
 use super::tensor::{Array, Port, shown};
@@ -44,8 +44,8 @@ pub fn check(path: &Path, loading: &Loading) -> Result<Report> {
     }
     let description = Description::read(path)?;
     let within = |error: Error| error.within(description.file.display());
-    let (engine, trial) = Engine::of(&description, &loading).map_err(within)?;
-    super::Readout::new(&description, engine.outputs(), &trial).map_err(within)?;
+    let engine = Engine::of(&description, &loading).map_err(within)?;
+    super::Readout::new(&description, engine.outputs(), engine.trial()).map_err(within)?;
     Ok(engine.report().clone())
 }
 
@@ -86,7 +86,7 @@ pub fn infer_file(path: &Path, given: Vec<(String, Array)>, loading: &Loading) -
     let (chosen, others) = choose(&candidates, loading);
     let mut reasons = Vec::new();
     for candidate in chosen {
-        let device = device_label(&*candidate.backend);
+        let device = gate::label(candidate.backend.device());
         match once(&*candidate.backend, &question, &inputs) {
             Ok(outputs) => {
                 compare(candidate, &outputs, &others, &question, &inputs).map_err(within)?;
@@ -126,8 +126,8 @@ fn compare(
                 .map_err(|differs| {
                     Error::model(format!(
                         "{} gives another answer than {}, so it is not to be used: {}",
-                        device_label(&*chosen.backend),
-                        device_label(&*other.backend),
+                        gate::label(chosen.backend.device()),
+                        gate::label(other.backend.device()),
                         differs.why
                     ))
                 });
@@ -138,7 +138,7 @@ fn compare(
     }
     Err(Error::model(format!(
         "{} answers, but nothing on the processor runs it, so nothing can confirm it",
-        device_label(&*chosen.backend)
+        gate::label(chosen.backend.device())
     )))
 }
 
