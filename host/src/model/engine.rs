@@ -11,10 +11,12 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use super::Remote;
+use super::apart::{self, Apart};
 use super::backend::{self, Backend, DeviceKind};
 use super::description::{Description, Input, Wiring};
 use super::gate::{
-    Candidate, Fill, Gate, MakeLane, Patience, Precision, Question, Report, Verdict, is_called, label,
+    Candidate, Elsewhere, Fill, Gate, LeftOut, MakeLane, Patience, Precision, Question, Report, Verdict,
+    is_called, label,
 };
 use super::onnx::Graph;
 use super::prepare::Prepare;
@@ -40,6 +42,8 @@ pub struct Loading {
     pub verdicts: Option<PathBuf>,
     /// Whether to try those too that are never chosen by themselves.
     pub thorough: bool,
+    /// Most memory a model's first run may take; none: half of what is free, and 8 GiB at most.
+    pub memory_bytes: Option<u64>,
     /// Words for the owner: what is being done where it takes long; a back end was lost, or is back.
     pub notices: Notices,
 }
@@ -55,6 +59,7 @@ impl Default for Loading {
             program: None,
             verdicts: None,
             thorough: false,
+            memory_bytes: None,
             notices: Notices::none(),
         }
     }
@@ -186,17 +191,17 @@ impl Engine {
         if let Some(engine) = known.iter().filter_map(Weak::upgrade).find(|engine| engine.key == key) {
             return Ok(engine);
         }
-        let engine = Arc::new(Engine::load(&description.name, &file, key, loading)?);
+        let engine = Arc::new(Engine::load(&description.name, &description.file, &file, key, loading)?);
         known.push(Arc::downgrade(&engine));
         Ok(engine)
     }
 
-    fn load(name: &str, file: &File, key: Key, loading: &Loading) -> Result<Engine> {
+    fn load(name: &str, path: &Path, file: &File, key: Key, loading: &Loading) -> Result<Engine> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let prepare = Prepare::new(&key.input);
         let natural = key.wiring.natural(&prepare)?;
         let question = question(name, file, &key, &prepare, &natural, loading);
-        let verdict = judge(&question, loading)?;
+        let verdict = judge(&question, path, loading)?;
         let report = verdict.report.clone();
         let notices = loading.notices.clone();
         let runner =
@@ -394,9 +399,7 @@ impl Loading {
             Err(why) => notes.push(format!("onnxruntime is not tried: {why}")),
         }
         if let Some(program) = self.program.as_ref().filter(|_| wants("wonnx")) {
-            let worker =
-                backend::wonnx::Worker { program: program.clone(), arguments: vec!["gpu-worker".into()] };
-            match backend::wonnx::find(&worker) {
+            match backend::wonnx::find(&backend::wonnx::worker(program)) {
                 Ok(found) => {
                     candidates.extend(found.backends.into_iter().map(|backend| full(Arc::new(backend))));
                     notes.extend(found.notes);
@@ -438,7 +441,7 @@ impl Loading {
 const QUIET: Duration = Duration::from_secs(2);
 
 /// Finds out who may run a model.
-pub(super) fn judge(question: &Question, loading: &Loading) -> Result<Verdict> {
+pub(super) fn judge(question: &Question, path: &Path, loading: &Loading) -> Result<Verdict> {
     let (candidates, notes) = loading.candidates()?;
     let mut question = question.clone();
     if let Some(remote) = &loading.remote {
@@ -456,7 +459,15 @@ pub(super) fn judge(question: &Question, loading: &Loading) -> Result<Verdict> {
     let gate = Gate::new(loading.verdicts.clone(), Patience::default(), lanes());
     let clock = Clock::system();
     let began = clock.now();
-    let mut verdict = gate.judge(&question, &candidates, &|line| {
+    let program = loading.program.as_ref();
+    let apart = program.map(|program| Apart { path, loading, worker: apart::worker(program) });
+    let elsewhere = apart.as_ref().map(|apart| {
+        |question: &Question, left_out: &[LeftOut], progress: &dyn Fn(&str)| {
+            apart.judge(question, left_out, progress)
+        }
+    });
+    let elsewhere = elsewhere.as_ref().map(|judge| judge as Elsewhere<'_>);
+    let mut verdict = gate.judge(&question, &candidates, elsewhere, &|line| {
         if clock.now().saturating_sub(began) > QUIET {
             loading.notices.info(format!("model `{}`: {line}", question.name));
         }

@@ -6,6 +6,7 @@
 //! [`backend`] can run it, [`gate`] finds out who does so rightly and fastest, [`service`] runs it for all who
 //! ask, [`prepare`] makes its input of a frame, [`readout`] makes answers of its outputs.
 
+mod apart;
 mod backend;
 mod description;
 mod engine;
@@ -16,6 +17,7 @@ mod prepare;
 mod readout;
 mod service;
 pub mod tensor;
+mod worker;
 
 #[cfg(test)]
 mod tests;
@@ -37,6 +39,7 @@ use readout::{Readout, floats};
 use tensor::Array;
 
 pub use backend::remote::{Encoding, Settings as Remote};
+pub use apart::work as trial_worker;
 pub use backend::wonnx::work as gpu_worker;
 pub use engine::{Asker, Loading};
 pub use gate::{Batched, Report, Row, Standing};

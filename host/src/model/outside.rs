@@ -40,7 +40,7 @@ pub fn check(path: &Path, loading: &Loading) -> Result<Report> {
             thorough: loading.thorough,
             ..asked(&file, inputs, loading.threads)
         };
-        return judge(&question, &loading).map(|verdict| verdict.report).map_err(within);
+        return judge(&question, path, &loading).map(|verdict| verdict.report).map_err(within);
     }
     let description = Description::read(path)?;
     let within = |error: Error| error.within(description.file.display());
@@ -54,7 +54,7 @@ fn is_onnx(path: &Path) -> bool {
 }
 
 /// All outputs of a file for these inputs.
-fn asked(file: &File, inputs: Vec<Port>, threads: usize) -> Question {
+pub(super) fn asked(file: &File, inputs: Vec<Port>, threads: usize) -> Question {
     Question {
         name: String::new(),
         digest: file.digest.clone(),

@@ -63,7 +63,7 @@ impl Element {
 }
 
 /// Values in row-major order.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Values {
     /// [`Element::Float32`]
     F32(Vec<f32>),
@@ -134,7 +134,7 @@ impl Values {
 }
 
 /// A tensor: an input or an output of a graph.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Array {
     /// Size of each axis, slowest first. Empty: one number.
     pub shape: Vec<usize>,
@@ -143,7 +143,7 @@ pub struct Array {
 }
 
 /// What a graph's input or output is called, holds and measures, every size fixed.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Port {
     /// As the graph calls it.
     pub name: String,

@@ -10,7 +10,6 @@ pub(super) mod rten;
 mod whole;
 pub(super) mod wonnx;
 
-use std::any::Any;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -102,10 +101,4 @@ pub(super) enum RunError {
     Lost(String),
     /// It has too much to do and took nothing on.
     Busy(String),
-}
-
-/// What a panic said.
-fn said(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason was given")
 }

@@ -1,11 +1,12 @@
 //! A thread that can be given up on: what may hang runs in one, and who waits for it waits so long and no
 //! longer.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
+
+use crate::base::panic_message;
 
 /// A thread that inference runs on. Work enters it from another thread and may borrow from there.
 pub(in crate::model) trait Lane: Send + Sync {
@@ -72,7 +73,7 @@ impl Cell {
         }
         let (answer, answered) = channel();
         let guarded = move || {
-            let done = catch_unwind(AssertUnwindSafe(work)).map_err(|panic| said(&*panic));
+            let done = catch_unwind(AssertUnwindSafe(work)).map_err(|panic| panic_message(&*panic).to_owned());
             // Whoever asked may have stopped waiting.
             drop(answer.send(done));
         };
@@ -89,12 +90,4 @@ impl Cell {
             Err(RecvTimeoutError::Disconnected) => Err(Stopped::Gone),
         }
     }
-}
-
-/// What a panic said.
-pub(in crate::model) fn said(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no reason was given")
-        .to_owned()
 }

@@ -10,6 +10,7 @@ mod batch;
 mod cache;
 mod cell;
 mod compare;
+mod elsewhere;
 mod probe;
 mod proof;
 mod report;
@@ -20,7 +21,7 @@ pub(in crate::model) mod standin;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -33,8 +34,9 @@ use super::tensor::{Array, Port};
 use crate::base::{Clock, Error, Result};
 pub(in crate::model) use batch::{Batching, join, split};
 use cache::{Kept, Key};
-pub(in crate::model) use cell::{Cell, Here, Lane, MakeLane, Stopped, said};
+pub(in crate::model) use cell::{Cell, Here, Lane, MakeLane, Stopped};
 pub(in crate::model) use compare::{Precision, compare_all};
+pub(in crate::model) use elsewhere::{Elsewhere, Ended, LeftOut};
 pub(in crate::model) use probe::Fill;
 use probe::{Probe, probes};
 use proof::Proof;
@@ -134,6 +136,9 @@ impl Default for Patience {
     }
 }
 
+/// Takes the [`label`] of a back end that is put to work.
+pub(in crate::model) type Doing = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// Where verdicts are made and kept.
 pub(in crate::model) struct Gate {
     /// Where verdicts are kept; none: nowhere.
@@ -141,8 +146,10 @@ pub(in crate::model) struct Gate {
     patience: Patience,
     lanes: MakeLane,
     clock: Clock,
-    /// Devices that hung: a thread was given up on there, and no second one is.
-    hung: Mutex<HashSet<Device>>,
+    /// Devices that are left alone, and why: a thread was given up on there, and no second one is.
+    left_out: Mutex<HashMap<Device, String>>,
+    /// Told which back end is put to work, before it is.
+    doing: Doing,
     /// Folders that cannot be written, and were said.
     unkept: Mutex<HashSet<String>>,
     /// Held while back ends are compared and timed: two models at once would spoil each other's times.
@@ -158,6 +165,9 @@ pub(in crate::model) struct Verdict {
     /// Proves a back end again.
     pub(in crate::model) again: Arc<Again>,
 }
+
+/// Why a device is left alone.
+const HUNG: &str = "it hung earlier and is left alone until Transom starts again";
 
 /// A back end that agrees.
 #[derive(Clone)]
@@ -193,7 +203,7 @@ impl Again {
 
     /// A session of `candidate` that still says what the reference said, or why there is none.
     pub(in crate::model) fn load(&self, candidate: &Candidate) -> Result<Arc<dyn Session>, Unproved> {
-        let mut trial = Trial::start(candidate.clone(), &self.question, self.patience, &self.lanes);
+        let mut trial = Trial::start(candidate.clone(), &self.question, self.patience, &self.lanes, &nobody());
         trial.load();
         let unproved = |why: String, hung| Err(Unproved { why, hung });
         let Some(session) = trial.session.clone() else { return unproved(trial.row.reason, trial.hung) };
@@ -212,6 +222,11 @@ impl Again {
     }
 }
 
+/// Nobody wants to know which back end is put to work.
+fn nobody() -> Doing {
+    Arc::new(|_| {})
+}
+
 impl Gate {
     /// A gate that keeps its verdicts in `cache` and lets candidates run in lanes of `lanes`, as they will be
     /// run later.
@@ -221,19 +236,22 @@ impl Gate {
             patience,
             lanes,
             clock: Clock::system(),
-            hung: Mutex::default(),
+            left_out: Mutex::default(),
+            doing: nobody(),
             unkept: Mutex::default(),
             comparing: Mutex::default(),
         }
     }
 
-    /// Finds out who may run a model. `progress` is told what is being done, a line at a time.
+    /// Finds out who may run a model; `elsewhere`, where there is one, has them compared in another process. `progress`
+    /// is told what is being done, a line at a time.
     ///
     /// The error says of every candidate why it may not.
     pub(in crate::model) fn judge(
         &self,
         question: &Question,
         candidates: &[Candidate],
+        elsewhere: Option<Elsewhere<'_>>,
         progress: &dyn Fn(&str),
     ) -> Result<Verdict> {
         for (index, inputs) in question.natural.iter().enumerate() {
@@ -251,32 +269,45 @@ impl Gate {
         let key = key_of(question, candidates);
         if let Some(file) = &file {
             match cache::read(file, &key, self.clock.wall_us()) {
-                Ok(Some(kept)) => match self.believe(question, candidates, kept, progress) {
+                Ok(Some(kept)) => match self.believe(question, candidates, &kept, progress) {
                     Ok(verdict) => return Ok(verdict),
-                    Err(why) => notes.push(why),
+                    Err(why) => notes.push(format!(
+                        "{} was the fastest that agreed and is not to be trusted any more, so all are compared \
+                         anew: {why}",
+                        kept.report.chosen().map(Row::label).unwrap_or_default()
+                    )),
                 },
                 Ok(None) => {}
                 Err(why) => notes.push(why),
             }
         }
-        let mut verdict = self.judge_anew(question, candidates, notes, progress)?;
+        let (mut verdict, kept) = match elsewhere {
+            Some(elsewhere) => {
+                self.judge_elsewhere(question, candidates, &key, notes, elsewhere, progress)?
+            }
+            None => {
+                let verdict = self.judge_anew(question, candidates, notes, progress)?;
+                let kept = self.kept(key, candidates, &verdict);
+                (verdict, kept)
+            }
+        };
         if let Some(file) = &file {
-            self.keep(file, key, candidates, &mut verdict);
+            self.keep(file, &kept, &mut verdict);
         }
         Ok(verdict)
     }
 
-    /// A verdict of an earlier start, its winner loaded and proved by one probe.
+    /// A verdict of an earlier start or of another process, its winner loaded and proved by one probe.
     fn believe(
         &self,
         question: &Question,
         candidates: &[Candidate],
-        kept: Kept,
+        kept: &Kept,
         progress: &dyn Fn(&str),
     ) -> Result<Verdict, String> {
         let again = Arc::new(Again {
             question: question.clone(),
-            proof: kept.proof,
+            proof: kept.proof.clone(),
             patience: self.patience,
             lanes: Arc::clone(&self.lanes),
         });
@@ -294,17 +325,17 @@ impl Gate {
         winner.session = Some(again.load(&winner.candidate).map_err(|Unproved { why, hung }| {
             if hung {
                 let device = winner.candidate.backend.device().clone();
-                self.hung.lock().unwrap_or_else(PoisonError::into_inner).insert(device);
+                self.leave_out(device, HUNG);
             }
-            format!("{device} was the fastest that agreed and is not to be trusted any more, so all are compared anew: {why}")
+            why
         })?);
-        let mut report = kept.report;
+        let mut report = kept.report.clone();
         report.remembered = true;
         report.model.clone_from(&question.name);
         Ok(Verdict { report, ranked, again })
     }
 
-    fn keep(&self, file: &std::path::Path, key: String, candidates: &[Candidate], verdict: &mut Verdict) {
+    fn kept(&self, key: String, candidates: &[Candidate], verdict: &Verdict) -> Kept {
         // What was lost may be back tomorrow; what is wrong or refused stays so as long as the key is the same.
         let lost = verdict.report.rows.iter().any(|row| row.standing == Standing::Lost);
         let until_us = lost.then(|| self.clock.wall_us().saturating_add(24 * 3_600 * 1_000_000));
@@ -312,14 +343,11 @@ impl Gate {
             candidates.iter().position(|candidate| Arc::ptr_eq(&candidate.backend, &ranked.candidate.backend))
         };
         let ranked = verdict.ranked.iter().filter_map(place).collect();
-        let kept = Kept {
-            key,
-            until_us,
-            report: verdict.report.clone(),
-            ranked,
-            proof: verdict.again.proof.clone(),
-        };
-        if let Err(why) = cache::write(file, &kept) {
+        Kept { key, until_us, report: verdict.report.clone(), ranked, proof: verdict.again.proof.clone() }
+    }
+
+    fn keep(&self, file: &std::path::Path, kept: &Kept, verdict: &mut Verdict) {
+        if let Err(why) = cache::write(file, kept) {
             let folder = file.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
             let mut unkept = self.unkept.lock().unwrap_or_else(PoisonError::into_inner);
             if unkept.insert(folder) {
@@ -339,15 +367,15 @@ impl Gate {
         let all = candidates.len();
         let mut trials = Vec::with_capacity(all);
         for (index, candidate) in candidates.iter().enumerate() {
-            let mut trial = Trial::start(candidate.clone(), question, self.patience, &self.lanes);
+            let mut trial = Trial::start(candidate.clone(), question, self.patience, &self.lanes, &self.doing);
             let device = candidate.backend.device();
             if device.kind == DeviceKind::SoftwareGpu && !question.thorough && !question.wants(device) {
                 trial.leave(
                     Standing::Untried,
                     "a graphics interface played by the processor is never chosen by itself",
                 );
-            } else if self.hung.lock().unwrap_or_else(PoisonError::into_inner).contains(device) {
-                trial.leave(Standing::Lost, "it hung earlier and is left alone until Transom starts again");
+            } else if let Some(why) = self.left_out(device) {
+                trial.leave(Standing::Lost, &why);
             } else {
                 progress(&format!("loading {} … {}/{all}", label(device), index + 1));
                 trial.load();
@@ -428,9 +456,16 @@ impl Gate {
 
     fn remember_hung(&self, trials: &[Trial]) {
         for trial in trials.iter().filter(|trial| trial.hung) {
-            let device = trial.candidate.backend.device().clone();
-            self.hung.lock().unwrap_or_else(PoisonError::into_inner).insert(device);
+            self.leave_out(trial.candidate.backend.device().clone(), HUNG);
         }
+    }
+
+    fn leave_out(&self, device: Device, why: &str) {
+        self.left_out.lock().unwrap_or_else(PoisonError::into_inner).insert(device, why.to_owned());
+    }
+
+    fn left_out(&self, device: &Device) -> Option<String> {
+        self.left_out.lock().unwrap_or_else(PoisonError::into_inner).get(device).cloned()
     }
 
     /// Asks every trial that is loaded all probes and compares it with trial `reference`. None where the

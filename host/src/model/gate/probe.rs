@@ -7,13 +7,15 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::tensor::{Array, Element, Port, Values};
 
 /// Raised when the probes, the bounds or the way of comparing change: cached verdicts of another are void.
 pub(super) const VERSION: u32 = 1;
 
 /// What an input takes.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(in crate::model) enum Fill {
     /// Anything between two numbers, both included.
     Between(f64, f64),

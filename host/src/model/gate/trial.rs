@@ -7,7 +7,7 @@ use super::batch::{join, split};
 use super::cell::{Cell, MakeLane, Stopped};
 use super::compare::{Apart, compare_all};
 use super::report::{Batched, Row, Standing, kind_word};
-use super::{Candidate, Patience, Question};
+use super::{Candidate, Doing, Patience, Question};
 use crate::base::Clock;
 use crate::model::backend::{DeviceKind, RunError, Session};
 use crate::model::tensor::Array;
@@ -21,6 +21,7 @@ pub(super) struct Trial {
     pub(super) hung: bool,
     question: Question,
     patience: Patience,
+    doing: Doing,
     cell: Cell,
 }
 
@@ -39,6 +40,7 @@ impl Trial {
         question: &Question,
         patience: Patience,
         lanes: &MakeLane,
+        doing: &Doing,
     ) -> Trial {
         let device = candidate.backend.device().clone();
         let row = Row {
@@ -67,7 +69,7 @@ impl Trial {
             }
             _ => patience,
         };
-        Trial { candidate, session: None, row, hung: false, question: question.clone(), patience, cell }
+        Trial { candidate, session: None, row, hung: false, question: question.clone(), patience, doing: Arc::clone(doing), cell }
     }
 
     /// Takes it out of the running.
@@ -94,6 +96,7 @@ impl Trial {
     pub(super) fn load(&mut self) {
         let (candidate, question) = (self.candidate.clone(), self.question.clone());
         let clock = Clock::system();
+        (self.doing)(&self.row.label());
         let loaded = self.cell.call(self.patience.load, move || {
             let session = candidate.backend.load(&question.source())?;
             Ok::<Arc<dyn Session>, String>(Arc::from(session))
@@ -127,12 +130,14 @@ impl Trial {
     /// Whether it says that it takes several pictures at once. It may run some to find out.
     pub(super) fn batches(&self) -> bool {
         let Some(session) = self.session.clone() else { return false };
+        (self.doing)(&self.row.label());
         self.cell.call(self.patience.run, move || session.batches()).unwrap_or(false)
     }
 
     /// Its answer, and how long it took; where there is none it is out of the running.
     pub(super) fn run(&mut self, inputs: &Arc<Vec<Array>>, what: &str) -> Option<(Vec<Array>, Duration)> {
         let session = self.session.clone()?;
+        (self.doing)(&self.row.label());
         for attempt in 0.. {
             let (session, inputs) = (Arc::clone(&session), Arc::clone(inputs));
             let done = self.cell.call(self.patience.run, move || {

@@ -25,9 +25,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::backend::{Device, RunError, Session};
-use super::gate::{Cell, Here, MakeLane, Stopped, join, said, split};
+use super::gate::{Cell, Here, MakeLane, Stopped, join, split};
 use super::tensor::Array;
-use crate::base::{Clock, thread_cpu};
+use crate::base::{Clock, panic_message, thread_cpu};
 use pool::{Along, Mate, Outcome, Pool, Shared, Turn, Worker};
 pub(in crate::model) use runner::{BackOff, Runner};
 use runner::{Pick, apart};
@@ -449,7 +449,7 @@ fn enter<T: Send>(worker: &Worker, work: &mut (dyn FnMut() -> T + Send)) -> Resu
     let Worker::Lane(lane) = worker else { return Err("it needs a lane".to_owned()) };
     let mut done = None;
     // Caught inside the lane: what a lane does with a panic is its own affair.
-    lane.run(&mut || done = Some(catch_unwind(AssertUnwindSafe(&mut *work)).map_err(|panic| said(&*panic))));
+    lane.run(&mut || done = Some(catch_unwind(AssertUnwindSafe(&mut *work)).map_err(|panic| panic_message(&*panic).to_owned())));
     done.unwrap_or_else(|| Err("its worker did nothing".to_owned()))
 }
 
@@ -459,7 +459,7 @@ fn run_here(pick: &Pick, inputs: &[Array]) -> Done {
     let given: Vec<&Array> = inputs.iter().collect();
     // A back end that panics has broken its word: what it says from then on is not to be trusted.
     let outputs = catch_unwind(AssertUnwindSafe(|| pick.session.run(&given)))
-        .unwrap_or_else(|panic| Err(RunError::Lost(format!("it panicked: {}", said(&*panic)))));
+        .unwrap_or_else(|panic| Err(RunError::Lost(format!("it panicked: {}", panic_message(&*panic)))));
     let (wall, cpu) = (clock.now(), thread_cpu().saturating_sub(cpu));
     Done { outputs, wall, cpu, batch: 1 }
 }

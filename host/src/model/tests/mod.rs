@@ -1,4 +1,5 @@
 mod answers;
+mod apart;
 mod graphs;
 mod inputs;
 

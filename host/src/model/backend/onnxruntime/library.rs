@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 
-use super::super::said;
+use crate::base::panic_message;
 use super::find::{Candidate, VARIABLE, find};
 
 /// The loaded library. There is one in a process, for onnxruntime keeps one environment.
@@ -67,7 +67,7 @@ fn load(candidate: &Candidate) -> Result<Library, String> {
         environment.set_log_level(LogLevel::Error);
         Ok(environment)
     }))
-    .unwrap_or_else(|panic| Err(format!("it is no working onnxruntime: {}", said(&*panic))))?;
+    .unwrap_or_else(|panic| Err(format!("it is no working onnxruntime: {}", panic_message(&*panic))))?;
     let info = catch_unwind(ort::info).unwrap_or_default();
     Ok(Library {
         environment,

@@ -23,7 +23,8 @@ use ort::value::{DynValue, PrimitiveTensorElementType, TensorElementType, Tensor
 
 use super::super::tensor::{Array, Element, Port, Values, shown};
 use super::whole::whole;
-use super::{Backend, Device, RunError, Session, Source, batches, said};
+use super::{Backend, Device, RunError, Session, Source, batches};
+use crate::base::panic_message;
 use library::Library;
 use provider::Provider;
 
@@ -71,7 +72,7 @@ impl Backend for OnnxRuntime {
         let loaded = catch_unwind(AssertUnwindSafe(|| Loaded::new(self, source)));
         match loaded {
             Ok(loaded) => Ok(Box::new(loaded?)),
-            Err(panic) => Err(format!("loading it failed: {}", said(&*panic))),
+            Err(panic) => Err(format!("loading it failed: {}", panic_message(&*panic))),
         }
     }
 }
@@ -216,7 +217,7 @@ impl Drop for Held<'_> {
 impl Session for Loaded {
     fn run(&self, inputs: &[&Array]) -> Result<Vec<Array>, RunError> {
         catch_unwind(AssertUnwindSafe(|| self.unguarded(inputs)))
-            .unwrap_or_else(|panic| Err(RunError::Failed(format!("inference failed: {}", said(&*panic)))))
+            .unwrap_or_else(|panic| Err(RunError::Failed(format!("inference failed: {}", panic_message(&*panic)))))
     }
 
     fn batches(&self) -> bool {
@@ -245,8 +246,10 @@ impl Maker {
             .with_optimization_level(GraphOptimizationLevel::All)?
             .with_intra_threads(self.threads)?
             .with_inter_threads(1)?
-            // Threads that wait for work by spinning take the cores that decode video.
-            .with_intra_op_spinning(false)?
+            // Between two operators the other threads wait by spinning: waking them takes as long as many an
+            // operator. After the last one they sleep, for the cores have video to decode.
+            .with_intra_op_spinning(true)?
+            .with_config_entry("session.force_spinning_stop", "1")?
             .with_inter_op_spinning(false)?;
         for (name, size) in &self.sizes {
             builder = builder.with_dimension_override(name, *size)?;

@@ -4,12 +4,13 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 use crate::base::Secret;
 
 /// How tensors travel over HTTP. Over gRPC they always travel as bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Encoding {
     /// As bytes where the server announces the extension, as JSON where it does not.
     #[default]
@@ -22,7 +23,7 @@ pub enum Encoding {
 
 /// One model on one server, as written in `deploy.toml`. [`Settings::new`] has the defaults,
 /// [`Settings::check`] the ranges.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
     /// `http://host:8000`, `https://…`, `grpc://host:8001` or `grpcs://…`. HTTP may have a path in front.
     pub url: String,
@@ -51,6 +52,7 @@ pub struct Settings {
     /// Whether a local back end takes over while the server is lost. On. Only read by whoever falls back.
     pub fallback: bool,
     /// Sent as `Authorization: Bearer …`; not over an open connection to another machine.
+    #[serde(skip)]
     pub token: Option<Secret>,
     /// PEM files of authorities to believe besides the system's.
     pub authorities: Vec<PathBuf>,

@@ -19,7 +19,8 @@ use rten_tensor::{AsView as _, Layout as _};
 
 use super::super::onnx::Graph;
 use super::super::tensor::{Array, Element, Port, Values, shown};
-use super::{Backend, Device, DeviceKind, RunError, Session, Source, batches, said};
+use super::{Backend, Device, DeviceKind, RunError, Session, Source, batches};
+use crate::base::panic_message;
 
 pub(in crate::model) use lane::PoolLane;
 
@@ -54,7 +55,7 @@ impl Backend for Rten {
         let loaded = catch_unwind(AssertUnwindSafe(|| Loaded::new(source)));
         match loaded {
             Ok(loaded) => Ok(Box::new(loaded?)),
-            Err(panic) => Err(format!("loading it failed: {}", said(&*panic))),
+            Err(panic) => Err(format!("loading it failed: {}", panic_message(&*panic))),
         }
     }
 }
@@ -130,7 +131,7 @@ impl Loaded {
 impl Session for Loaded {
     fn run(&self, inputs: &[&Array]) -> Result<Vec<Array>, RunError> {
         catch_unwind(AssertUnwindSafe(|| self.unguarded(inputs)))
-            .unwrap_or_else(|panic| Err(format!("inference failed: {}", said(&*panic))))
+            .unwrap_or_else(|panic| Err(format!("inference failed: {}", panic_message(&*panic))))
             .map_err(RunError::Failed)
     }
 

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::process::{Process, Worker};
-use super::protocol::{Frame, Kind};
 use crate::model::backend::DeviceKind;
+use crate::model::worker::{Kind, Message, Process, Worker};
 
 /// Loading every driver of a machine.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -79,7 +78,7 @@ pub(super) fn find(
     environment: &[(&str, &str)],
 ) -> Result<(Vec<Adapter>, Vec<String>), String> {
     let mut process = Process::start(worker, environment)?;
-    let answer = process.ask(Frame { kind: Kind::Adapters, bytes: Vec::new() }, LONGEST);
+    let answer = process.ask(Message { kind: Kind::Adapters, bytes: Vec::new() }, LONGEST);
     let answer =
         answer.map_err(|refusal| format!("graphics adapters cannot be listed: {}", refusal.why()))?;
     let all: Vec<Adapter> = serde_json::from_slice(&answer)

@@ -1,12 +1,10 @@
 //! wonnx on wgpu: graphics cards of any maker through Vulkan. wonnx creates its device by itself and panics
 //! where it cannot, drivers crash and hang, and many graphs come out silently wrong. Hence: a worker process
-//! for each loaded graph (`process` here, `worker` there, `protocol` between them), adapters listed before any
-//! is used (`adapters`), and a graph made anew out of what is proved right, or refused (`rewrite`).
+//! for each loaded graph (`worker`, `protocol`), adapters listed before any is used (`adapters`), and a graph made anew out of what is proved right, or refused (`rewrite`).
 //!
 //! Knows nothing of pictures, probes or who comes next when a device is gone.
 
 mod adapters;
-mod process;
 mod protocol;
 mod rewrite;
 mod worker;
@@ -16,18 +14,18 @@ mod sample;
 #[cfg(test)]
 pub(super) mod tests;
 
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use adapters::Adapter;
-use process::{Process, Refusal};
-use protocol::{Frame, Kind, Load, Numbers, Reader, Writer};
+use protocol::{Load, Numbers, Reader, Writer};
 use rewrite::{Answer, Rewritten};
 
 use super::{Backend, Device, DeviceKind, RunError, Session, Source};
 use crate::model::tensor::{Array, Values, shown};
+use crate::model::worker::{Environment, Kind, Message, Process, Refusal, Worker};
 
-pub(in crate::model) use process::Worker;
 pub use worker::work;
 
 /// How long a worker may take.
@@ -57,6 +55,16 @@ pub(in crate::model) struct Wonnx {
     adapter: Adapter,
     worker: Worker,
     limits: Limits,
+}
+
+/// The processes that hold devices: this `program`.
+pub(in crate::model) fn worker(program: &Path) -> Worker {
+    Worker {
+        called: "the gpu worker",
+        program: program.to_owned(),
+        arguments: vec!["gpu-worker".into()],
+        environment: Environment::Drivers,
+    }
 }
 
 /// What was found.
@@ -118,7 +126,7 @@ impl Wonnx {
             ];
             let mut process = Process::start(&self.worker, &environment)?;
             let load = Load { file, wanted, fed, taken: names };
-            process.ask(load.frame(), self.limits.load).map_err(Refusal::why)?;
+            process.ask(load.message(), self.limits.load).map_err(Refusal::why)?;
             State::Works(process)
         };
         // What lies on a card of its own is not in the worker's resident memory; the weights are known.
@@ -155,7 +163,7 @@ impl Session for Running {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let answered = match &mut *state {
             State::Works(process) => {
-                match process.ask(Frame { kind: Kind::Run, bytes: to.bytes }, self.limit) {
+                match process.ask(Message { kind: Kind::Run, bytes: to.bytes }, self.limit) {
                     Ok(bytes) => bytes,
                     Err(Refusal::Refused(why)) => return Err(RunError::Failed(why)),
                     Err(Refusal::Lost(why)) => {

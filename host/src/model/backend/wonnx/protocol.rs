@@ -1,79 +1,6 @@
-//! What host and worker say to each other: frames of a kind, a length and as many bytes, little endian, over
-//! the worker's standard input and output.
+//! What is in the messages between host and worker: a graph, then tensors, little endian.
 
-use std::io::{self, Read, Write};
-
-/// What a worker says first. Whatever stands before it on its standard output, a driver printed.
-pub(super) const GREETING: &[u8] = b"\ntransom gpu-worker 1\n";
-/// How much is read in search of the greeting.
-pub(super) const MOST_BEFORE: usize = 1 << 20;
-/// Bytes of the largest frame.
-const MOST: u64 = 2 << 30;
-
-/// What a frame is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// To the worker: say which adapters there are. Back: their list as JSON.
-    Adapters,
-    /// To the worker: [`Load`]. Back: nothing.
-    Load,
-    /// To the worker: a tensor for each input. Back: one for each wanted output.
-    Run,
-    /// Back: why it could not be done; the worker goes on.
-    Refused,
-    /// Back: why it could not be done; the worker ends.
-    Lost,
-}
-
-impl Kind {
-    fn from_byte(byte: u8) -> Option<Self> {
-        [Kind::Adapters, Kind::Load, Kind::Run, Kind::Refused, Kind::Lost]
-            .into_iter()
-            .find(|kind| *kind as u8 == byte)
-    }
-}
-
-/// A frame.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Frame {
-    pub(super) kind: Kind,
-    pub(super) bytes: Vec<u8>,
-}
-
-impl Frame {
-    pub(super) fn text(kind: Kind, text: &str) -> Self {
-        Frame { kind, bytes: text.as_bytes().to_vec() }
-    }
-
-    pub(super) fn write(&self, to: &mut impl Write) -> io::Result<()> {
-        to.write_all(&[self.kind as u8])?;
-        to.write_all(&(self.bytes.len() as u64).to_le_bytes())?;
-        to.write_all(&self.bytes)?;
-        to.flush()
-    }
-
-    /// The next frame; none: the other side has closed.
-    pub(super) fn read(from: &mut impl Read) -> io::Result<Option<Self>> {
-        let mut kind = [0];
-        if from.read(&mut kind)? == 0 {
-            return Ok(None);
-        }
-        let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
-        let kind = Kind::from_byte(kind[0]).ok_or_else(|| wrong("a frame of no known kind"))?;
-        let mut length = [0; 8];
-        from.read_exact(&mut length)?;
-        let length = u64::from_le_bytes(length);
-        if length > MOST {
-            return Err(wrong("a frame that is too long"));
-        }
-        // Grows with what comes, not with what is announced.
-        let mut bytes = Vec::new();
-        if from.take(length).read_to_end(&mut bytes)? as u64 != length {
-            return Err(wrong("a frame that is cut off"));
-        }
-        Ok(Some(Frame { kind, bytes }))
-    }
-}
+use crate::model::worker::{Kind, Message};
 
 /// A graph for the worker.
 #[derive(Debug, Clone, PartialEq)]
@@ -175,7 +102,7 @@ impl<'a> Reader<'a> {
 }
 
 impl Load {
-    pub(super) fn frame(&self) -> Frame {
+    pub(super) fn message(&self) -> Message {
         let mut to = Writer::default();
         to.blob(&self.file);
         to.count(self.wanted.len());
@@ -187,7 +114,7 @@ impl Load {
         }
         to.count(self.taken.len());
         self.taken.iter().for_each(|name| to.text(name));
-        Frame { kind: Kind::Load, bytes: to.bytes }
+        Message { kind: Kind::Load, bytes: to.bytes }
     }
 
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {

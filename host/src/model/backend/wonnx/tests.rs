@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::process::{Process, Refusal, Worker};
-use super::protocol::{Frame, Kind, Load};
+use super::protocol::Load;
 use super::rewrite::{self, Fault};
 use super::sample::{Sample, agree, floats, indices, int, ints, node, text, weights};
 use super::{Limits, Wonnx, find};
 use crate::model::backend::{Backend as _, DeviceKind, RunError, Session, Source};
+use crate::model::worker::{Kind, Message, Process, Refusal, Worker};
 use crate::model::gate::{Precision, compare_all};
 use crate::model::onnx::Graph;
 use crate::model::tensor::{Array, Values};
@@ -24,10 +24,10 @@ fn as_worker() {
 fn worker() -> Worker {
     let module = module_path!().split_once("::").map_or("", |(_, module)| module);
     Worker {
-        program: std::env::current_exe().expect("tests have a program"),
         arguments: ["--exact", &format!("{module}::as_worker"), "--ignored", "--nocapture"]
             .map(Into::into)
             .to_vec(),
+        ..super::worker(&std::env::current_exe().expect("tests have a program"))
     }
 }
 
@@ -201,7 +201,7 @@ fn outputs_that_are_inputs_or_constants_need_no_device() {
             driver: String::new(),
             driver_version: String::new(),
         },
-        worker: Worker { program: "/nonexistent".into(), arguments: Vec::new() },
+        worker: super::worker(Path::new("/nonexistent")),
         limits: Limits::of(DeviceKind::Gpu),
     };
     let turned = Sample::new(13, &[2, 3], vec![node("Flatten", &["x"], "y", &[int("axis", 0)])], vec![]);
@@ -274,10 +274,10 @@ fn a_panic_in_the_worker_is_a_reason() {
     let longest = Duration::from_secs(60);
     let garbage =
         Load { file: vec![0xff; 100], wanted: vec!["y".to_owned()], fed: Vec::new(), taken: Vec::new() };
-    let refused = process.ask(garbage.frame(), longest).expect_err("it is no file");
+    let refused = process.ask(garbage.message(), longest).expect_err("it is no file");
     assert!(matches!(&refused, Refusal::Refused(why) if why.contains("deserialize")), "{refused:?}");
     let refused =
-        process.ask(Frame { kind: Kind::Run, bytes: Vec::new() }, longest).expect_err("nothing is loaded");
+        process.ask(Message { kind: Kind::Run, bytes: Vec::new() }, longest).expect_err("nothing is loaded");
     assert_eq!(refused, Refusal::Refused("no graph is loaded".to_owned()));
     let nobody = Process::start(&worker(), &[("WGPU_ADAPTER_NAME", "no such card")]);
     let mut nobody = nobody.expect("it starts");
@@ -285,7 +285,7 @@ fn a_panic_in_the_worker_is_a_reason() {
     let file =
         rewrite::rewrite(&sample.model, 13, &sample.ports(), &["y".to_owned()], 1).expect("it is right");
     let load = Load { file: file.file, wanted: file.wanted, fed: file.fed, taken: Vec::new() };
-    let lost = nobody.ask(load.frame(), longest).expect_err("there is no such card");
+    let lost = nobody.ask(load.message(), longest).expect_err("there is no such card");
     assert!(matches!(&lost, Refusal::Lost(why) if why.contains("no matching adapter")), "{lost:?}");
 }
 

@@ -13,7 +13,7 @@ fn judge(
     question: &Question,
     all: &[&Arc<crate::model::gate::standin::StandIn>],
 ) -> crate::base::Result<Verdict> {
-    gate().judge(question, &candidates(all), &|_| {})
+    gate().judge(question, &candidates(all), None, &|_| {})
 }
 
 fn row<'a>(report: &'a Report, device: &str) -> &'a crate::model::gate::Row {
@@ -86,7 +86,7 @@ fn sixteen_bits_may_be_further_off() {
     let right = standin("rten", "cpu", DeviceKind::Cpu, slow());
     let card = standin("wonnx", "card", DeviceKind::Gpu, Manner { off: 4e-3, ..Manner::default() });
     let mut both = candidates(&[&right, &card]);
-    let judge = |both: &[_]| gate().judge(&question(), both, &|_| {}).unwrap().report;
+    let judge = |both: &[_]| gate().judge(&question(), both, None, &|_| {}).unwrap().report;
     assert_eq!(judge(&both).rows[1].standing, Standing::Wrong);
     both[1].precision = Precision::Half;
     let report = judge(&both);
@@ -145,7 +145,7 @@ fn what_hangs_panics_or_refuses_is_left_and_said() {
     let mut all: Vec<_> = others.iter().map(|(one, ..)| one).collect();
     all.push(&right);
     let gate = gate();
-    let report = gate.judge(&question(), &candidates(&all), &|_| {}).unwrap().report;
+    let report = gate.judge(&question(), &candidates(&all), None, &|_| {}).unwrap().report;
     for (one, standing, says) in &others {
         let row = row(&report, &crate::model::backend::Backend::device(&**one).name);
         assert_eq!(row.standing, *standing, "{}", row.device);
@@ -153,7 +153,7 @@ fn what_hangs_panics_or_refuses_is_left_and_said() {
     }
     assert_eq!(report.chosen().unwrap().backend, "rten");
     // The second time no thread is risked where one hangs still.
-    let report = gate.judge(&question(), &candidates(&all), &|_| {}).unwrap().report;
+    let report = gate.judge(&question(), &candidates(&all), None, &|_| {}).unwrap().report;
     assert!(row(&report, "hangs").reason.contains("it hung earlier"), "{:?}", row(&report, "hangs"));
     assert_eq!(others[3].0.loads.load(std::sync::atomic::Ordering::Relaxed), 1);
 }

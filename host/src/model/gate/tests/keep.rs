@@ -19,10 +19,10 @@ fn a_verdict_is_kept_and_its_winner_proved_again() {
     let rten = standin("rten", "cpu", DeviceKind::Cpu, slow());
     let card = standin("wonnx", "card", DeviceKind::Gpu, Manner { batches: true, ..Manner::default() });
     let both = candidates(&[&rten, &card]);
-    let first = gate(folder.path()).judge(&question(), &both, &|_| {}).unwrap();
+    let first = gate(folder.path()).judge(&question(), &both, None, &|_| {}).unwrap();
     assert!(!first.report.remembered);
     let (rten_runs, card_runs) = (rten.runs.load(Ordering::Relaxed), card.runs.load(Ordering::Relaxed));
-    let second = gate(folder.path()).judge(&question(), &both, &|_| {}).unwrap();
+    let second = gate(folder.path()).judge(&question(), &both, None, &|_| {}).unwrap();
     assert!(second.report.remembered);
     assert_eq!(second.report.chosen(), first.report.chosen());
     assert_eq!(second.ranked.len(), 2);
@@ -37,7 +37,7 @@ fn a_driver_gone_bad_is_caught_at_the_next_start() {
     let rten = standin("rten", "cpu", DeviceKind::Cpu, slow());
     let card = standin("wonnx", "card", DeviceKind::Gpu, Manner::default());
     let both = candidates(&[&rten, &card]);
-    let judge = || gate(folder.path()).judge(&question(), &both, &|_| {}).unwrap().report;
+    let judge = || gate(folder.path()).judge(&question(), &both, None, &|_| {}).unwrap().report;
     assert_eq!(judge().chosen().unwrap().backend, "wonnx");
     for wrong in
         [Wrong::OneValue, Wrong::Class, Wrong::NotANumber, Wrong::Shape, Wrong::Type, Wrong::FewerOutputs]
@@ -59,7 +59,7 @@ fn all_that_a_verdict_depends_on_is_in_its_key() {
     let remembered = |question: &Question, name: &str, more: bool| {
         let other = standin("onnxruntime", name, DeviceKind::Cpu, Manner::default());
         let all = if more { candidates(&[&rten, &other]) } else { candidates(&[&rten]) };
-        gate(folder.path()).judge(question, &all, &|_| {}).unwrap().report.remembered
+        gate(folder.path()).judge(question, &all, None, &|_| {}).unwrap().report.remembered
     };
     assert!(!remembered(&question(), "cpu", true) && remembered(&question(), "cpu", true));
     assert!(!remembered(&question(), "another", true));
@@ -86,7 +86,7 @@ fn a_file_that_is_broken_or_not_ours_is_passed_over_and_said() {
     let folder = tempfile::tempdir().unwrap();
     let rten = standin("rten", "cpu", DeviceKind::Cpu, Manner::default());
     let all = candidates(&[&rten]);
-    let judge = || gate(folder.path()).judge(&question(), &all, &|_| {}).unwrap().report;
+    let judge = || gate(folder.path()).judge(&question(), &all, None, &|_| {}).unwrap().report;
     judge();
     let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
     let whole = std::fs::read(&file).unwrap();
@@ -125,7 +125,7 @@ fn where_nothing_can_be_kept_it_is_said_once() {
     std::fs::write(&file, b"").unwrap();
     let rten = standin("rten", "cpu", DeviceKind::Cpu, Manner::default());
     let gate = gate(&file.join("models"));
-    let judge = || gate.judge(&question(), &candidates(&[&rten]), &|_| {}).unwrap().report;
+    let judge = || gate.judge(&question(), &candidates(&[&rten]), None, &|_| {}).unwrap().report;
     let said = |notes: &[String]| notes.iter().filter(|note| note.contains("cannot be kept")).count();
     assert_eq!(said(&judge().notes), 1);
     assert_eq!(said(&judge().notes), 0);
@@ -136,7 +136,7 @@ fn no_damage_to_a_file_breaks_a_start() {
     let folder = tempfile::tempdir().unwrap();
     let rten = standin("rten", "cpu", DeviceKind::Cpu, Manner::default());
     let all = candidates(&[&rten]);
-    let judge = || gate(folder.path()).judge(&question(), &all, &|_| {}).unwrap();
+    let judge = || gate(folder.path()).judge(&question(), &all, None, &|_| {}).unwrap();
     judge();
     let file = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
     let whole = std::fs::read(&file).unwrap();
@@ -158,7 +158,7 @@ fn one_that_draws_random_numbers_is_kept_too() {
     let folder = tempfile::tempdir().unwrap();
     let rten = standin("rten", "cpu", DeviceKind::Cpu, Manner { wrong: Wrong::Random, ..Manner::default() });
     let all = candidates(&[&rten]);
-    let judge = || gate(folder.path()).judge(&question(), &all, &|_| {}).unwrap().report;
+    let judge = || gate(folder.path()).judge(&question(), &all, None, &|_| {}).unwrap().report;
     assert!(!judge().remembered && judge().remembered);
 }
 
@@ -168,7 +168,7 @@ fn one_that_hangs_at_the_next_start_costs_one_thread() {
     let rten = standin("rten", "cpu", DeviceKind::Cpu, slow());
     let card = standin("wonnx", "card", DeviceKind::Gpu, Manner::default());
     let both = candidates(&[&rten, &card]);
-    let judge = || gate(folder.path()).judge(&question(), &both, &|_| {}).unwrap().report;
+    let judge = || gate(folder.path()).judge(&question(), &both, None, &|_| {}).unwrap().report;
     assert_eq!(judge().chosen().unwrap().backend, "wonnx");
     card.manner.lock().unwrap().hangs_at_load = true;
     let report = judge();

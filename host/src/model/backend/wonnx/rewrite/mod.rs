@@ -29,11 +29,11 @@ use fault::Faults;
 use operators::{Node, Operand};
 use reference::{Known, Numbers, Reference};
 
+use crate::base::panic_message;
 use crate::model::onnx::element_of;
 use crate::model::onnx::proto::{Dimension, DimensionValue, GraphProto, ModelProto, NodeProto, TypeValue};
 use crate::model::tensor::{Array, Element, Port, Values};
 
-pub(super) use reference::said;
 
 /// Changes whenever a rewritten graph may answer otherwise than before.
 pub(super) const VERSION: u32 = 1;
@@ -97,7 +97,7 @@ fn rewrite_with(
 ) -> Result<Rewritten, String> {
     let graph = model.graph.as_ref().ok_or("the file has no graph")?;
     catch_unwind(AssertUnwindSafe(|| all(graph, opset, ports, outputs, threads, faults)))
-        .unwrap_or_else(|panic| Err(format!("rewriting it for wonnx failed: {}", said(&*panic))))
+        .unwrap_or_else(|panic| Err(format!("rewriting it for wonnx failed: {}", panic_message(&*panic))))
 }
 
 /// Operator sets whose operators mean what is said of them here.

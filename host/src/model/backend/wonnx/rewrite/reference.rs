@@ -2,7 +2,6 @@
 //! input has a part in. Each value is dropped after its last use, so that the run takes no more memory than
 //! an inference does.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -12,6 +11,7 @@ use prost::Message;
 use rten::{ModelOptions, RunOptions, ThreadPool, Value, ValueOrView};
 use rten_tensor::{AsView as _, Layout as _};
 
+use crate::base::panic_message;
 use crate::model::onnx::proto::{
     AttributeProto, AttributeType, DataType, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
     TensorProto, ValueInfoProto,
@@ -342,7 +342,7 @@ impl Reference {
             let options = RunOptions::default().with_thread_pool(Some(Arc::clone(&self.pool)));
             model.run(inputs, &outputs, Some(options)).map_err(|error| error.to_string())
         }))
-        .unwrap_or_else(|panic| Err(format!("the reference run failed: {}", said(&*panic))))
+        .unwrap_or_else(|panic| Err(format!("the reference run failed: {}", panic_message(&*panic))))
     }
 }
 
@@ -370,12 +370,6 @@ fn stand_in(model: &ModelProto, given: &[(String, Rc<Value>)]) -> Result<Option<
         _ => return Ok(None),
     }
     Value::from_shape(shape.as_slice(), values.to_vec()).map(Some).map_err(|error| error.to_string())
-}
-
-/// What a panic said.
-pub(in super::super) fn said(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason was given")
 }
 
 fn shape_of(value: &Value) -> Result<Vec<usize>, String> {

@@ -8,15 +8,28 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::protocol::{Frame, GREETING, Kind, MOST_BEFORE};
+use super::message::{GREETING, Kind, MOST_BEFORE, Message};
 
 /// How a worker is started: the program, and what makes it one.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::model) struct Worker {
+    /// For people: `the gpu worker`.
+    pub(in crate::model) called: &'static str,
     /// This very program.
     pub(in crate::model) program: PathBuf,
-    /// `gpu-worker`.
+    /// The command that makes it one.
     pub(in crate::model) arguments: Vec<OsString>,
+    /// What it takes over of its host's environment.
+    pub(in crate::model) environment: Environment,
+}
+
+/// What a worker takes over of its host's environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::model) enum Environment {
+    /// All of it: it does what its host would do.
+    Whole,
+    /// What graphics drivers and their loaders look at, and no more.
+    Drivers,
 }
 
 /// What is kept of a worker's last words.
@@ -24,7 +37,6 @@ const MOST_WORDS: usize = 4 << 10;
 /// Of a pipe, so that a picture goes through it in few pieces.
 const PIPE: usize = 1 << 20;
 
-/// What a worker takes over from its host's environment: what drivers and their loaders look at, and no more.
 const KEPT: [&str; 6] = ["PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "TMPDIR", "RUST_BACKTRACE"];
 const KEPT_WITH: [&str; 16] = [
     "VK_", "WGPU_", "MESA_", "LIBGL_", "GALLIUM_", "LP_", "NVIDIA_", "__NV", "__GL", "CUDA_", "AMD_",
@@ -33,7 +45,7 @@ const KEPT_WITH: [&str; 16] = [
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(in crate::model) enum Refusal {
     /// The worker goes on.
     Refused(String),
     /// The worker is gone.
@@ -41,7 +53,7 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    pub(super) fn why(self) -> String {
+    pub(in crate::model) fn why(self) -> String {
         match self {
             Refusal::Refused(why) | Refusal::Lost(why) => why,
         }
@@ -50,18 +62,22 @@ impl Refusal {
 
 /// A worker that runs. Ends with this.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(in crate::model) struct Process {
+    called: &'static str,
     child: Child,
-    requests: Option<Sender<Frame>>,
-    answers: Receiver<Frame>,
+    requests: Option<Sender<Message>>,
+    answers: Receiver<Message>,
     words: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Process {
-    pub(super) fn start(worker: &Worker, environment: &[(&str, &str)]) -> Result<Self, String> {
+    pub(in crate::model) fn start(worker: &Worker, environment: &[(&str, &str)]) -> Result<Self, String> {
+        let called = worker.called;
         let kept = std::env::vars_os().filter(|(name, _)| {
             let name = name.to_string_lossy();
-            KEPT.contains(&&*name) || KEPT_WITH.iter().any(|start| name.starts_with(start))
+            worker.environment == Environment::Whole
+                || KEPT.contains(&&*name)
+                || KEPT_WITH.iter().any(|start| name.starts_with(start))
         });
         let mut child = Command::new(&worker.program)
             .args(&worker.arguments)
@@ -72,7 +88,7 @@ impl Process {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|error| format!("the gpu worker cannot be started: {error}"))?;
+            .map_err(|error| format!("{called} cannot be started: {error}"))?;
         let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         for pipe in
             [input.as_ref().map(std::os::fd::AsFd::as_fd), output.as_ref().map(std::os::fd::AsFd::as_fd)]
@@ -80,14 +96,14 @@ impl Process {
             // A smaller pipe works as well, only slower.
             let _ = pipe.map(|pipe| rustix::pipe::fcntl_setpipe_size(pipe, PIPE));
         }
-        let (requests, to_write) = channel::<Frame>();
+        let (requests, to_write) = channel::<Message>();
         let (to_read, answers) = channel();
         let words = Arc::new(Mutex::new(Vec::new()));
         let kept_words = Arc::clone(&words);
         let name = |name: &str| std::thread::Builder::new().name(name.to_owned());
         // A worker that has stopped reading must not stop its host; these end with its pipes.
         let started = [
-            name("gpu-write").spawn(move || {
+            name("worker-write").spawn(move || {
                 let Some(mut input) = input else { return };
                 while let Ok(frame) = to_write.recv() {
                     if frame.write(&mut input).is_err() {
@@ -95,64 +111,83 @@ impl Process {
                     }
                 }
             }),
-            name("gpu-read").spawn(move || {
+            name("worker-read").spawn(move || {
                 let Some(output) = output else { return };
                 let mut output = std::io::BufReader::with_capacity(64 << 10, output);
                 if greeted(&mut output) {
-                    while let Ok(Some(frame)) = Frame::read(&mut output) {
+                    while let Ok(Some(frame)) = Message::read(&mut output) {
                         if to_read.send(frame).is_err() {
                             return;
                         }
                     }
                 }
             }),
-            name("gpu-words")
+            name("worker-words")
                 .spawn(move || errors.into_iter().for_each(|errors| keep_last(errors, &kept_words))),
         ];
-        let mut process = Process { child, requests: Some(requests), answers, words };
+        let mut process = Process { called, child, requests: Some(requests), answers, words };
         for thread in started {
             if let Err(error) = thread {
                 process.stop();
-                return Err(format!("the gpu worker cannot be started: {error}"));
+                return Err(format!("{called} cannot be started: {error}"));
             }
         }
         Ok(process)
     }
 
     /// The answer to a request, if it comes within `longest`; a worker that gives none is stopped.
-    pub(super) fn ask(&mut self, request: Frame, longest: Duration) -> Result<Vec<u8>, Refusal> {
+    pub(in crate::model) fn ask(&mut self, request: Message, longest: Duration) -> Result<Vec<u8>, Refusal> {
+        self.ask_aloud(request, longest, &mut |_, _| {})
+    }
+
+    /// The same; `hear` is told what the worker says before it answers, and `longest` is between two words.
+    pub(in crate::model) fn ask_aloud(
+        &mut self,
+        request: Message,
+        longest: Duration,
+        hear: &mut dyn FnMut(Kind, &str),
+    ) -> Result<Vec<u8>, Refusal> {
         let asked = request.kind;
         let sent = self.requests.as_ref().is_some_and(|requests| requests.send(request).is_ok());
-        let answer =
-            if sent { self.answers.recv_timeout(longest) } else { Err(RecvTimeoutError::Disconnected) };
-        match answer {
-            Ok(Frame { kind, bytes }) if kind == asked => Ok(bytes),
-            Ok(Frame { kind, bytes }) => {
-                let why = String::from_utf8_lossy(&bytes).into_owned();
-                if kind == Kind::Refused {
-                    return Err(Refusal::Refused(why));
+        loop {
+            let answer =
+                if sent { self.answers.recv_timeout(longest) } else { Err(RecvTimeoutError::Disconnected) };
+            let Message { kind, bytes } = match answer {
+                Ok(answer) => answer,
+                Err(why) => return Err(Refusal::Lost(self.silent(why, longest))),
+            };
+            if kind == asked {
+                return Ok(bytes);
+            }
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            match kind {
+                Kind::Doing | Kind::Progress => hear(kind, &text),
+                Kind::Refused => return Err(Refusal::Refused(text)),
+                _ => {
+                    self.stop();
+                    return Err(Refusal::Lost(text));
                 }
-                self.stop();
-                Err(Refusal::Lost(why))
             }
-            Err(RecvTimeoutError::Timeout) => {
-                self.stop();
-                Err(Refusal::Lost(format!(
-                    "the graphics device did not answer within {} s; its worker was stopped{}",
-                    longest.as_secs(),
-                    self.last_words()
-                )))
+        }
+    }
+
+    /// Why a worker says nothing. It is stopped.
+    fn silent(&mut self, why: RecvTimeoutError, longest: Duration) -> String {
+        let (called, status) = (self.called, self.stop());
+        match why {
+            RecvTimeoutError::Timeout => {
+                let seconds = longest.as_secs();
+                format!("{called} did not answer within {seconds} s and was stopped{}", self.last_words())
             }
-            Err(RecvTimeoutError::Disconnected) => {
-                let status = self.stop();
+            RecvTimeoutError::Disconnected => {
                 let status = status.map_or_else(|| "no status".to_owned(), |status| status.to_string());
-                Err(Refusal::Lost(format!("the gpu worker ended by itself ({status}){}", self.last_words())))
+                format!("{called} ended by itself ({status}){}", self.last_words())
             }
         }
     }
 
     /// Resident memory of the worker; what a card of its own holds is not in it.
-    pub(super) fn memory(&self) -> u64 {
+    pub(in crate::model) fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kilobytes = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
@@ -160,7 +195,7 @@ impl Process {
     }
 
     #[cfg(test)]
-    pub(super) fn id(&self) -> u32 {
+    pub(in crate::model) fn id(&self) -> u32 {
         self.child.id()
     }
 
