@@ -50,9 +50,9 @@ enum Command {
     /// Run one graph on a graphics card, asked through standard input; what `run` starts for it
     #[command(hide = true)]
     GpuWorker,
-    /// Judge what can run a model, asked through standard input, within limits; what `run` starts for it
+    /// Judge or run a model within limits, asked through standard input; what `run` starts for it
     #[command(hide = true)]
-    TrialWorker,
+    ModelWorker,
 }
 
 /// Runs the command the arguments ask for.
@@ -67,7 +67,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(command) => command.execute(),
         Command::Compile(command) => command.execute(),
         Command::Model(command) => command.execute(),
-        Command::TrialWorker => crate::model::trial_worker().map(|()| ExitCode::SUCCESS),
+        Command::ModelWorker => crate::model::model_worker().map(|()| ExitCode::SUCCESS),
         Command::GpuWorker => crate::model::gpu_worker().map(|()| ExitCode::SUCCESS),
     };
     match result {

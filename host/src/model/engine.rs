@@ -11,7 +11,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use super::Remote;
-use super::apart::{self, Apart};
+use super::apart::{self, fence};
 use super::backend::{self, Backend, DeviceKind};
 use super::description::{Description, Input, Wiring};
 use super::gate::{
@@ -131,7 +131,7 @@ pub(super) struct File {
     pub(super) bytes: Bytes,
     /// Of the file.
     pub(super) sha256: String,
-    /// Of the file and what of its weights lies in others; the same where nothing does.
+    /// Of the file and what of its weights lies in others; `sha256` where nothing does.
     pub(super) digest: String,
     pub(super) graph: Arc<Graph>,
 }
@@ -356,6 +356,16 @@ fn question(
     }
 }
 
+/// What might run a model.
+#[derive(Default)]
+pub(super) struct Candidates {
+    pub(super) all: Vec<Candidate>,
+    /// What is to be said of what is not there.
+    pub(super) notes: Vec<String>,
+    /// Why the server that the owner named is not there.
+    away: Option<String>,
+}
+
 impl Loading {
     /// The same; where the owner did not say what the server calls the model, it has this name there.
     pub(super) fn named(&self, name: &str) -> Loading {
@@ -371,64 +381,65 @@ impl Loading {
         self.only.clone().or_else(|| self.remote.as_ref().map(|_| "remote".to_owned()))
     }
 
-    /// What might run a model, and what is to be said of what is not there.
-    pub(super) fn candidates(&self) -> Result<(Vec<Candidate>, Vec<String>)> {
-        let mut notes = Vec::new();
+    /// What might run a model.
+    pub(super) fn candidates(&self) -> Result<Candidates> {
         let full = |backend: Arc<dyn Backend>| Candidate { backend, precision: Precision::Full };
-        let mut candidates = vec![full(Arc::new(backend::rten::Rten::new()))];
+        let mut found =
+            Candidates { all: vec![full(Arc::new(backend::rten::Rten::new()))], ..Default::default() };
         // Its operators are proved one by one; there is nothing to compare.
         if self.only.as_deref() == Some("rten") {
-            return Ok((candidates, notes));
+            return Ok(found);
         }
         let wants = |name: &str| self.only.as_deref().is_none_or(|only| only.starts_with(name));
         match backend::onnxruntime::devices(self.onnxruntime.as_deref()) {
             Ok(devices) => {
                 if let Ok(library) = backend::onnxruntime::library(self.onnxruntime.as_deref()) {
-                    notes.push(format!("onnxruntime is {}, {}", library.path.display(), library.from));
+                    found.notes.push(format!("onnxruntime is {}, {}", library.path.display(), library.from));
                 }
                 let precision = |backend: backend::onnxruntime::OnnxRuntime| Candidate {
                     precision: if backend.is_half() { Precision::Half } else { Precision::Full },
                     backend: Arc::new(backend),
                 };
-                candidates.extend(devices.into_iter().map(precision));
+                found.all.extend(devices.into_iter().map(precision));
             }
             // Who names a library, or asks for it by name, is to know why there is none.
             Err(why) if self.onnxruntime.is_some() || self.wanted_backend() == Some("onnxruntime") => {
                 return Err(Error::model(format!("onnxruntime: {why}")));
             }
-            Err(why) => notes.push(format!("onnxruntime is not tried: {why}")),
+            Err(why) => found.notes.push(format!("onnxruntime is not tried: {why}")),
         }
         if let Some(program) = self.program.as_ref().filter(|_| wants("wonnx")) {
             match backend::wonnx::find(&backend::wonnx::worker(program)) {
-                Ok(found) => {
-                    candidates.extend(found.backends.into_iter().map(|backend| full(Arc::new(backend))));
-                    notes.extend(found.notes);
+                Ok(cards) => {
+                    found.all.extend(cards.backends.into_iter().map(|backend| full(Arc::new(backend))));
+                    found.notes.extend(cards.notes);
                 }
                 Err(why) if self.wanted_backend() == Some("wonnx") => {
                     return Err(Error::model(format!("wonnx: {why}")));
                 }
-                Err(why) => notes.push(format!("wonnx is not tried: {why}")),
+                Err(why) => found.notes.push(format!("wonnx is not tried: {why}")),
             }
         }
         if let Some(settings) = &self.remote {
             match backend::remote::Remote::connect(settings) {
-                Ok(remote) => candidates.push(Candidate {
+                Ok(remote) => found.all.push(Candidate {
                     precision: if settings.half { Precision::Half } else { Precision::Full },
                     backend: Arc::new(remote),
                 }),
-                Err(why) => notes.push(why),
+                Err(why) => found.away = Some(why),
             }
         }
         if let Some(only) = &self.only
-            && !candidates.iter().any(|one| is_called(one.backend.device(), only))
+            && !found.all.iter().any(|one| is_called(one.backend.device(), only))
         {
-            let known: Vec<String> = candidates.iter().map(|one| label(one.backend.device())).collect();
+            let all = Loading { only: None, remote: None, ..self.clone() }.candidates()?.all;
+            let known: Vec<String> = all.iter().map(|one| label(one.backend.device())).collect();
             return Err(Error::usage(format!(
                 "there is no back end `{only}` here; there are: {}",
                 known.join(", ")
             )));
         }
-        Ok((candidates, notes))
+        Ok(found)
     }
 
     /// The back end of the device that is to be used alone.
@@ -442,28 +453,37 @@ const QUIET: Duration = Duration::from_secs(2);
 
 /// Finds out who may run a model.
 pub(super) fn judge(question: &Question, path: &Path, loading: &Loading) -> Result<Verdict> {
-    let (candidates, notes) = loading.candidates()?;
-    let mut question = question.clone();
-    if let Some(remote) = &loading.remote {
-        let is_there = candidates.iter().any(|one| one.backend.device().kind == DeviceKind::Remote);
-        if !is_there {
-            let why = notes.last().cloned().unwrap_or_default();
-            if !remote.fallback {
-                return Err(Error::model(why));
-            }
-            let name = &question.name;
-            loading.notices.warn(format!("{why}; model `{name}` is run on this machine instead"));
-            question.wanted = loading.only.clone();
+    let Candidates { all: candidates, mut notes, away } = loading.candidates()?;
+    let (mut question, mut loading) = (question.clone(), loading.clone());
+    let alone = loading.remote.as_ref().is_some_and(|remote| !remote.fallback);
+    if let Some(why) = away {
+        if alone {
+            return Err(Error::model(why));
         }
+        let name = &question.name;
+        loading.notices.warn(format!("{why}; model `{name}` is run on this machine instead"));
+        question.wanted = loading.only.clone();
+        loading.remote = None;
+        notes.push(why);
     }
     let gate = Gate::new(loading.verdicts.clone(), Patience::default(), lanes());
     let clock = Clock::system();
     let began = clock.now();
-    let program = loading.program.as_ref();
-    let apart = program.map(|program| Apart { path, loading, worker: apart::worker(program) });
-    let elsewhere = apart.as_ref().map(|apart| {
+    let worker = loading.program.as_deref().map(apart::worker);
+    let fenced = worker.as_ref().and_then(|worker| Some((worker, question.graph.sizes_from_values()?)));
+    let candidates = match &fenced {
+        Some((worker, node)) => {
+            notes.push(format!(
+                "{node} gives more or less for another picture, so the model runs in a process of its own, with limits."
+            ));
+            fence(candidates, path, &question.digest, &loading, worker)
+        }
+        None => candidates,
+    };
+    let trial = worker.clone().map(|worker| apart::Trial { path, loading: &loading, worker });
+    let elsewhere = trial.as_ref().map(|trial| {
         |question: &Question, left_out: &[LeftOut], progress: &dyn Fn(&str)| {
-            apart.judge(question, left_out, progress)
+            trial.judge(question, left_out, progress)
         }
     });
     let elsewhere = elsewhere.as_ref().map(|judge| judge as Elsewhere<'_>);
@@ -472,7 +492,7 @@ pub(super) fn judge(question: &Question, path: &Path, loading: &Loading) -> Resu
             loading.notices.info(format!("model `{}`: {line}", question.name));
         }
     })?;
-    if loading.remote.as_ref().is_some_and(|remote| !remote.fallback) {
+    if alone {
         verdict.ranked.retain(|ranked| ranked.candidate.backend.device().kind == DeviceKind::Remote);
     }
     verdict.report.notes.extend(notes);

@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
-use crate::base::{Clock, Error, Meter, MeterReport, Result};
+use crate::base::{Clock, Error, Kind, Meter, MeterReport, Result};
 use crate::frame::{
     AskError, ClassMap, ClassScore, Detection, Embedding, Frame, PixelRect, Placement, Pose, Region, Tensor,
 };
@@ -38,8 +38,8 @@ use engine::Engine;
 use readout::{Readout, floats};
 use tensor::Array;
 
+pub use apart::{most_memory, work as model_worker};
 pub use backend::remote::{Encoding, Settings as Remote};
-pub use apart::work as trial_worker;
 pub use backend::wonnx::work as gpu_worker;
 pub use engine::{Asker, Loading};
 pub use gate::{Batched, Report, Row, Standing};
@@ -127,6 +127,11 @@ pub struct Model {
     read_out: Meter,
 }
 
+/// An error about a model's file names it; one about what was asked for does not.
+fn about(file: &Path) -> impl Fn(Error) -> Error + Copy {
+    move |error| if error.kind() == Kind::Usage { error } else { error.within(file.display()) }
+}
+
 /// Outputs, and where the input lay in the frame.
 struct Inferred {
     outputs: Vec<Array>,
@@ -168,7 +173,7 @@ impl Model {
     pub fn load(path: &Path, loading: &Loading) -> Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let description = Description::read(path)?;
-        let within = |error: Error| error.within(description.file.display());
+        let within = about(&description.file);
         let engine = Engine::of(&description, loading).map_err(within)?;
         let readout = Readout::new(&description, engine.outputs(), engine.trial()).map_err(within)?;
         Ok(Model {

@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Report;
 use super::backend::{Backend, DeviceKind, RunError, Session, Source};
 use super::description::Description;
 use super::engine::{Engine, File, Loading, judge};
 use super::gate::{self, Candidate, Question};
 use super::onnx::Named;
 use super::tensor::{Array, Port, shown};
+use super::{Report, about};
 use crate::base::{Error, Result};
 
 /// What one inference gave.
@@ -29,7 +29,7 @@ pub fn check(path: &Path, loading: &Loading) -> Result<Report> {
     // What is asked for is found out anew.
     let loading = Loading { verdicts: None, ..loading.clone() };
     if is_onnx(path) {
-        let within = |error: Error| error.within(path.display());
+        let within = about(path);
         let file = File::read(path).map_err(within)?;
         let inputs = file.graph.ports(&[]).map_err(within)?;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
@@ -43,7 +43,7 @@ pub fn check(path: &Path, loading: &Loading) -> Result<Report> {
         return judge(&question, path, &loading).map(|verdict| verdict.report).map_err(within);
     }
     let description = Description::read(path)?;
-    let within = |error: Error| error.within(description.file.display());
+    let within = about(&description.file);
     let engine = Engine::of(&description, &loading).map_err(within)?;
     super::Readout::new(&description, engine.outputs(), engine.trial()).map_err(within)?;
     Ok(engine.report().clone())
@@ -77,12 +77,12 @@ pub(super) fn asked(file: &File, inputs: Vec<Port>, threads: usize) -> Question 
 /// # Errors
 /// What is wrong with the file or the inputs, why no back end runs it, or that the one asked for is wrong.
 pub fn infer_file(path: &Path, given: Vec<(String, Array)>, loading: &Loading) -> Result<Ran> {
-    let within = |error: Error| error.within(path.display());
+    let within = about(path);
     let file = File::read(path).map_err(within)?;
     let ports = ports(&file, &given).map_err(within)?;
     let question = asked(&file, ports, loading.threads);
     let inputs = in_order(&question, given).map_err(within)?;
-    let (candidates, _) = loading.candidates()?;
+    let candidates = loading.candidates()?.all;
     let (chosen, others) = choose(&candidates, loading);
     let mut reasons = Vec::new();
     for candidate in chosen {
@@ -153,13 +153,9 @@ fn once(backend: &dyn Backend, question: &Question, inputs: &[Array]) -> Result<
 
 /// The graph's inputs, their open sizes as those given have them.
 fn ports(file: &File, given: &[(String, Array)]) -> Result<Vec<Port>> {
-    let known: Vec<&str> = file.graph.inputs.iter().map(|input| input.name.as_str()).collect();
-    for (name, _) in given {
-        if !known.contains(&name.as_str()) {
-            let has = if known.is_empty() { "none".to_owned() } else { format!("`{}`", known.join("`, `")) };
-            return Err(Error::model(format!("the graph has no input `{name}`; it has {has}")));
-        }
-    }
+    let fixed: Vec<(String, Vec<usize>)> =
+        given.iter().map(|(name, array)| (name.clone(), array.shape.clone())).collect();
+    let ports = file.graph.ports(&fixed)?;
     for input in &file.graph.inputs {
         if !given.iter().any(|(name, _)| *name == input.name) {
             return Err(Error::model(format!(
@@ -168,9 +164,7 @@ fn ports(file: &File, given: &[(String, Array)]) -> Result<Vec<Port>> {
             )));
         }
     }
-    let fixed: Vec<(String, Vec<usize>)> =
-        given.iter().map(|(name, array)| (name.clone(), array.shape.clone())).collect();
-    file.graph.ports(&fixed)
+    Ok(ports)
 }
 
 fn in_order(question: &Question, given: Vec<(String, Array)>) -> Result<Vec<Array>> {
@@ -211,7 +205,7 @@ pub struct Guessed {
 /// # Errors
 /// What is wrong with the file, or that no input of its can be a picture.
 pub fn guess(path: &Path) -> Result<Guessed> {
-    let within = |error: Error| error.within(path.display());
+    let within = about(path);
     let file = File::read(path).map_err(within)?;
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
     let plain: String = stem

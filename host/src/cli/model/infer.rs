@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::base::{Error, Result};
+use crate::base::{Error, Kind, Result, watch_memory};
 use crate::model;
 use crate::model::tensor::shown;
 
+use super::super::terminal;
 use super::{On, npy, print};
 
 /// Runs an ONNX file once. Its inputs come from .npy files, whose sizes fix what the graph leaves open; its
@@ -42,13 +43,28 @@ impl Infer {
             }
             inputs.push((name, array));
         }
+        let (most, file) = (model::most_memory(), self.file.display().to_string());
+        watch_memory(most, move || {
+            terminal::say(&format!(
+                "error: {file}: it took more than {} MiB of memory, half of what was free, and was stopped",
+                most >> 20
+            ));
+            std::process::exit(i32::from(Kind::Model.exit_code()));
+        });
         let ran = model::infer_file(&self.file, inputs, &self.on.loading()?)?;
         std::fs::create_dir_all(&self.output).map_err(|error| {
             Error::sink(format!("{}: the folder cannot be made: {error}", self.output.display()))
         })?;
+        let mut written = Vec::new();
         let mut said = format!("ran on {}\n", ran.device);
         for (name, array) in &ran.outputs {
-            let path = self.output.join(format!("{}.npy", file_name(name)));
+            let mut path = self.output.join(format!("{}.npy", file_name(name)));
+            // Two names may differ in nothing that a path keeps.
+            let mut number = 2;
+            while written.contains(&path) {
+                path = self.output.join(format!("{}-{number}.npy", file_name(name)));
+                number += 1;
+            }
             npy::write(&path, array)?;
             said.push_str(&format!(
                 "{}: {} of {}\n",
@@ -56,6 +72,7 @@ impl Infer {
                 shown(&array.shape),
                 array.values.element().as_str()
             ));
+            written.push(path);
         }
         print(&said)?;
         Ok(ExitCode::SUCCESS)

@@ -73,7 +73,8 @@ impl Cell {
         }
         let (answer, answered) = channel();
         let guarded = move || {
-            let done = catch_unwind(AssertUnwindSafe(work)).map_err(|panic| panic_message(&*panic).to_owned());
+            let done =
+                catch_unwind(AssertUnwindSafe(work)).map_err(|panic| panic_message(&*panic).to_owned());
             // Whoever asked may have stopped waiting.
             drop(answer.send(done));
         };

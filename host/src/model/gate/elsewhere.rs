@@ -63,19 +63,24 @@ impl Gate {
         question: &Question,
         candidates: &[Candidate],
         key: &str,
-        notes: Vec<String>,
+        notes: &[String],
         elsewhere: Elsewhere<'_>,
         progress: &dyn Fn(&str),
     ) -> Result<(Verdict, Kept)> {
-        let mut left_out: Vec<LeftOut> = Vec::new();
+        let (mut left_out, mut changed) = (Vec::<LeftOut>::new(), false);
         loop {
             let (device, why) = match elsewhere(question, &left_out, progress) {
                 Ok(verdict) => {
                     let mut kept: Kept = serde_json::from_slice(&verdict)
                         .map_err(|error| Error::internal(format!("the verdict: {error}")))?;
                     if kept.key != key {
-                        let why = "what can run models here changed while it was being loaded; load it again";
-                        return Err(Error::model(why));
+                        // A server or a card came or went in between.
+                        if std::mem::replace(&mut changed, true) {
+                            let why =
+                                "what can run models here changes while it is being loaded; load it again";
+                            return Err(Error::model(why));
+                        }
+                        continue;
                     }
                     kept.report.notes.splice(0..0, notes.iter().cloned());
                     match self.believe(question, candidates, &kept, progress) {

@@ -203,7 +203,8 @@ impl Again {
 
     /// A session of `candidate` that still says what the reference said, or why there is none.
     pub(in crate::model) fn load(&self, candidate: &Candidate) -> Result<Arc<dyn Session>, Unproved> {
-        let mut trial = Trial::start(candidate.clone(), &self.question, self.patience, &self.lanes, &nobody());
+        let mut trial =
+            Trial::start(candidate.clone(), &self.question, self.patience, &self.lanes, &nobody());
         trial.load();
         let unproved = |why: String, hung| Err(Unproved { why, hung });
         let Some(session) = trial.session.clone() else { return unproved(trial.row.reason, trial.hung) };
@@ -283,7 +284,7 @@ impl Gate {
         }
         let (mut verdict, kept) = match elsewhere {
             Some(elsewhere) => {
-                self.judge_elsewhere(question, candidates, &key, notes, elsewhere, progress)?
+                self.judge_elsewhere(question, candidates, &key, &notes, elsewhere, progress)?
             }
             None => {
                 let verdict = self.judge_anew(question, candidates, notes, progress)?;
@@ -367,7 +368,8 @@ impl Gate {
         let all = candidates.len();
         let mut trials = Vec::with_capacity(all);
         for (index, candidate) in candidates.iter().enumerate() {
-            let mut trial = Trial::start(candidate.clone(), question, self.patience, &self.lanes, &self.doing);
+            let mut trial =
+                Trial::start(candidate.clone(), question, self.patience, &self.lanes, &self.doing);
             let device = candidate.backend.device();
             if device.kind == DeviceKind::SoftwareGpu && !question.thorough && !question.wants(device) {
                 trial.leave(

@@ -29,6 +29,9 @@ pub(super) struct Trial {
 const AGAIN: (usize, Duration) = (20, Duration::from_millis(100));
 /// Runs before timing.
 const WARM_UP: usize = 2;
+/// Runs timed in one turn, of a model that takes no longer than this.
+const TURN: usize = 4;
+const SHORT: Duration = Duration::from_millis(30);
 /// Fewest runs timed, however long they take.
 const FEWEST: usize = 3;
 /// Pictures at once.
@@ -69,7 +72,16 @@ impl Trial {
             }
             _ => patience,
         };
-        Trial { candidate, session: None, row, hung: false, question: question.clone(), patience, doing: Arc::clone(doing), cell }
+        Trial {
+            candidate,
+            session: None,
+            row,
+            hung: false,
+            question: question.clone(),
+            patience,
+            doing: Arc::clone(doing),
+            cell,
+        }
     }
 
     /// Takes it out of the running.
@@ -216,20 +228,29 @@ impl Trial {
 pub(super) fn time(trials: &mut [Trial], inputs: &Arc<Vec<Array>>, patience: Patience) {
     let mut times: Vec<Vec<Duration>> = vec![Vec::new(); trials.len()];
     let mut spent = vec![Duration::ZERO; trials.len()];
-    for round in 0..WARM_UP + patience.runs.max(FEWEST) {
+    let mut shortest = vec![Duration::MAX; trials.len()];
+    let most = patience.runs.max(FEWEST);
+    for _ in 0..most {
         for (index, trial) in trials.iter_mut().enumerate() {
-            let enough = times[index].len() >= FEWEST && spent[index] >= patience.timing;
-            if trial.session.is_none() || enough {
+            let (timed, long) = (times[index].len(), spent[index] >= patience.timing);
+            if trial.session.is_none() || timed >= most || (timed >= FEWEST && long) {
                 continue;
             }
-            // One that takes seconds was warmed up by the probes.
-            if round < WARM_UP && spent[index] >= patience.timing {
-                continue;
-            }
-            let Some((_, took)) = trial.run(inputs, "the timing") else { continue };
-            spent[index] += took;
-            if round >= WARM_UP {
-                times[index].push(took);
+            // The others have emptied the caches since its last turn, as none of them will where it runs alone.
+            // One that takes long does not notice.
+            let short = shortest[index] < SHORT;
+            let untimed = if timed == 0 { WARM_UP } else { usize::from(short) };
+            for run in 0..untimed + if short { TURN } else { 1 } {
+                // One that takes seconds was warmed up by the probes.
+                if run < untimed && long {
+                    continue;
+                }
+                let Some((_, took)) = trial.run(inputs, "the timing") else { break };
+                spent[index] += took;
+                shortest[index] = shortest[index].min(took);
+                if run >= untimed {
+                    times[index].push(took);
+                }
             }
         }
     }

@@ -17,6 +17,7 @@ mod facts;
 mod guess;
 mod operators;
 pub(crate) mod proto;
+mod sizes;
 mod tensors;
 mod wire;
 
@@ -126,6 +127,12 @@ impl Graph {
             unheld,
             external,
         })
+    }
+
+    /// The first node whose output is larger or smaller for another picture, for people; none: all sizes are the
+    /// same for every picture, and what one run needs all need.
+    pub(crate) fn sizes_from_values(&self) -> Option<String> {
+        sizes::from_values(self.main())
     }
 
     /// The main graph.

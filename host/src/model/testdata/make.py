@@ -49,6 +49,13 @@ def graphs():
     nodes = [mean, helper.make_node("Mul", ["side", "side"], ["count"])]
     nodes += [helper.make_node("Expand", ["mean", "count"], ["many"]), helper.make_node("ReduceMax", ["many"], ["most"], keepdims=0)]
     graph("grows", nodes, [("images", shape)], [("most", [])], [side])
+    # A bright picture asks for 400 MB.
+    nodes = [mean, helper.make_node("Greater", ["mean", "bright"], ["is_bright"])]
+    nodes += [helper.make_node("Where", ["is_bright", "many", "one_value"], ["count"])]
+    nodes += [helper.make_node("Expand", ["mean", "count"], ["values"]), helper.make_node("ReduceMax", ["values"], ["most"], keepdims=0)]
+    bright = helper.make_tensor("bright", TensorProto.FLOAT, [], [200.0])
+    sizes = [helper.make_tensor(name, TensorProto.INT64, [1], [count]) for name, count in (("many", 100_000_000), ("one_value", 1))]
+    graph("bright", nodes, [("images", shape)], [("most", [])], [bright, *sizes])
 
 
 if __name__ == "__main__":

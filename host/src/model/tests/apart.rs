@@ -4,10 +4,12 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use super::*;
-use crate::model::apart::{self, Apart};
+use crate::model::apart::{self, Trial, fence};
+use crate::model::backend::RunError;
 use crate::model::engine::{File, lanes};
 use crate::model::gate::{Gate, LeftOut, Patience, Question, Verdict};
 use crate::model::outside::asked;
+use crate::model::tensor::{Array, Values};
 use crate::model::worker::Worker;
 
 /// Not a test: what the tests here start.
@@ -30,10 +32,10 @@ fn judged(onnx: &str, memory_bytes: u64, worker: Worker) -> (Result<Verdict>, Ve
     let loading = Loading { memory_bytes: Some(memory_bytes), ..loading() };
     let file = File::read(&path).unwrap();
     let question = asked(&file, file.graph.ports(&[]).unwrap(), 1);
-    let (candidates, _) = loading.candidates().unwrap();
-    let apart = Apart { path: &path, loading: &loading, worker };
+    let candidates = loading.candidates().unwrap().all;
+    let trial = Trial { path: &path, loading: &loading, worker };
     let elsewhere = |question: &Question, left_out: &[LeftOut], progress: &dyn Fn(&str)| {
-        apart.judge(question, left_out, progress)
+        trial.judge(question, left_out, progress)
     };
     let said = Mutex::new(Vec::new());
     let gate = Gate::new(None, Patience::default(), lanes());
@@ -64,7 +66,7 @@ fn what_no_back_end_runs_is_told_from_there() {
 fn a_graph_that_grows_as_it_runs_ends_at_its_limit_and_harms_nobody() {
     let (verdict, said) = judged("grows.onnx", 200 << 20, worker());
     let why = verdict.err().expect("it has too little memory").to_string();
-    assert!(why.contains("more than the 200 MiB of memory that a first run may take"), "{why}");
+    assert!(why.contains("more than the 200 MiB of memory that it may take"), "{why}");
     assert!(said.iter().any(|line| line.starts_with("rten on cpu is left out: ")), "{said:?}");
     assert!(judged("grows.onnx", 2 << 30, worker()).0.is_ok());
 }
@@ -73,5 +75,28 @@ fn a_graph_that_grows_as_it_runs_ends_at_its_limit_and_harms_nobody() {
 fn a_process_that_does_not_answer_is_a_reason() {
     let (verdict, _) = judged("means.onnx", 1 << 30, apart::worker(Path::new("/bin/false")));
     let why = verdict.err().expect("there is no worker").to_string();
-    assert!(why.starts_with("the process of its first run ended by itself (exit status: 1)"), "{why}");
+    assert!(why.starts_with("its process ended by itself (exit status: 1)"), "{why}");
+}
+
+#[test]
+fn a_picture_that_makes_a_graph_grow_loses_its_process_and_nothing_else() {
+    let path = Path::new(DATA).join("bright.onnx");
+    let loading = Loading { memory_bytes: Some(200 << 20), ..loading() };
+    let file = File::read(&path).unwrap();
+    assert_eq!(file.graph.sizes_from_values().as_deref(), Some("node 3 (Expand)"));
+    let question = asked(&file, file.graph.ports(&[]).unwrap(), 1);
+    let candidates = fence(loading.candidates().unwrap().all, &path, &file.digest, &loading, &worker());
+    let gate = Gate::new(None, Patience::default(), lanes());
+    let verdict = gate.judge(&question, &candidates, None, &|_| {}).unwrap();
+    let picture = |value: f32| Array { shape: vec![1, 3, 6, 8], values: Values::F32(vec![value; 144]) };
+    let session = verdict.ranked[0].session.clone().unwrap();
+    let dark = session.run(&[&picture(7.0)]).unwrap();
+    assert_eq!(dark[0].values, Values::F32(vec![7.0]));
+    assert!(session.memory() > 1 << 20);
+    for _ in 0..2 {
+        let Err(RunError::Lost(why)) = session.run(&[&picture(255.0)]) else { panic!("it should be lost") };
+        assert!(why.contains("200 MiB of memory") || why.contains("ended by itself"), "{why}");
+    }
+    let another = verdict.again.load(&verdict.ranked[0].candidate).ok().unwrap();
+    assert_eq!(another.run(&[&picture(7.0)]).unwrap(), dark);
 }

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 
-use crate::base::panic_message;
 use super::find::{Candidate, VARIABLE, find};
+use crate::base::panic_message;
 
 /// The loaded library. There is one in a process, for onnxruntime keeps one environment.
 pub(in crate::model) struct Library {

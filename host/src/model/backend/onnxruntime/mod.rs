@@ -216,8 +216,9 @@ impl Drop for Held<'_> {
 
 impl Session for Loaded {
     fn run(&self, inputs: &[&Array]) -> Result<Vec<Array>, RunError> {
-        catch_unwind(AssertUnwindSafe(|| self.unguarded(inputs)))
-            .unwrap_or_else(|panic| Err(RunError::Failed(format!("inference failed: {}", panic_message(&*panic)))))
+        catch_unwind(AssertUnwindSafe(|| self.unguarded(inputs))).unwrap_or_else(|panic| {
+            Err(RunError::Failed(format!("inference failed: {}", panic_message(&*panic))))
+        })
     }
 
     fn batches(&self) -> bool {

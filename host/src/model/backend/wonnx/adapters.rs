@@ -73,10 +73,10 @@ pub(super) fn enumerate() -> Result<Vec<u8>, String> {
 }
 
 /// Adapters that wonnx can be told to take, and what is to be said of the others.
-pub(super) fn find(
-    worker: &Worker,
-    environment: &[(&str, &str)],
-) -> Result<(Vec<Adapter>, Vec<String>), String> {
+pub(super) type Listed = (Vec<Adapter>, Vec<String>);
+
+/// Asks a worker for them.
+pub(super) fn find(worker: &Worker, environment: &[(&str, &str)]) -> Result<Listed, String> {
     let mut process = Process::start(worker, environment)?;
     let answer = process.ask(Message { kind: Kind::Adapters, bytes: Vec::new() }, LONGEST);
     let answer =

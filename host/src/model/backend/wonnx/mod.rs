@@ -15,10 +15,10 @@ mod sample;
 pub(super) mod tests;
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use adapters::Adapter;
+use adapters::{Adapter, Listed};
 use protocol::{Load, Numbers, Reader, Writer};
 use rewrite::{Answer, Rewritten};
 
@@ -75,9 +75,10 @@ pub(in crate::model) struct Found {
     pub(in crate::model) notes: Vec<String>,
 }
 
-/// Looks for adapters, in a worker. The error is for people.
+/// Looks for adapters, in a worker, when first asked. The error is for people.
 pub(in crate::model) fn find(worker: &Worker) -> Result<Found, String> {
-    let (adapters, notes) = adapters::find(worker, &[])?;
+    static FOUND: OnceLock<Result<Listed, String>> = OnceLock::new();
+    let (adapters, notes) = FOUND.get_or_init(|| adapters::find(worker, &[])).clone()?;
     let backends = adapters
         .into_iter()
         .map(|adapter| {

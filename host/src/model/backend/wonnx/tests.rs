@@ -9,10 +9,10 @@ use super::rewrite::{self, Fault};
 use super::sample::{Sample, agree, floats, indices, int, ints, node, text, weights};
 use super::{Limits, Wonnx, find};
 use crate::model::backend::{Backend as _, DeviceKind, RunError, Session, Source};
-use crate::model::worker::{Kind, Message, Process, Refusal, Worker};
 use crate::model::gate::{Precision, compare_all};
 use crate::model::onnx::Graph;
 use crate::model::tensor::{Array, Values};
+use crate::model::worker::{Kind, Message, Process, Refusal, Worker};
 
 /// Not a test: the worker that the tests start. `--ignored` with its whole name makes it one.
 #[test]

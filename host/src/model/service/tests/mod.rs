@@ -31,7 +31,8 @@ fn runner(question: &Question, all: &[&Arc<StandIn>], back_off: Duration) -> (Ru
     let told = Told::default();
     let wanted = all.first().map(|first| label(first.device()));
     let question = Question { wanted, ..question.clone() };
-    let verdict = Gate::new(None, patience(), lanes()).judge(&question, &candidates(all), None, &|_| {}).unwrap();
+    let verdict =
+        Gate::new(None, patience(), lanes()).judge(&question, &candidates(all), None, &|_| {}).unwrap();
     let say = told.clone();
     let back_off = BackOff { first: back_off, longest: back_off * 4 };
     (Runner::new(verdict, back_off, Arc::new(move |line| say.0.lock().unwrap().push(line))), told)

@@ -34,7 +34,6 @@ use crate::model::onnx::element_of;
 use crate::model::onnx::proto::{Dimension, DimensionValue, GraphProto, ModelProto, NodeProto, TypeValue};
 use crate::model::tensor::{Array, Element, Port, Values};
 
-
 /// Changes whenever a rewritten graph may answer otherwise than before.
 pub(super) const VERSION: u32 = 1;
 
