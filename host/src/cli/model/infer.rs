@@ -46,7 +46,7 @@ impl Infer {
         let (most, file) = (model::most_memory(), self.file.display().to_string());
         watch_memory(most, move || {
             terminal::say(&format!(
-                "error: {file}: it took more than {} MiB of memory, half of what was free, and was stopped",
+                "error: {file}: it took more than the {} MiB of memory that it may take",
                 most >> 20
             ));
             std::process::exit(i32::from(Kind::Model.exit_code()));
