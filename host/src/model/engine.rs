@@ -15,8 +15,8 @@ use super::apart::{self, fence};
 use super::backend::{self, Backend, DeviceKind};
 use super::description::{Description, Input, Wiring};
 use super::gate::{
-    Candidate, Elsewhere, Fill, Gate, LeftOut, MakeLane, Patience, Precision, Question, Report, Verdict,
-    is_called, label,
+    Candidate, Elsewhere, Fill, Gate, LeftOut, MakeLane, Patience, Precision, Question, Ranked, Report,
+    Verdict, is_called, label,
 };
 use super::onnx::Graph;
 use super::prepare::Prepare;
@@ -362,8 +362,8 @@ pub(super) struct Candidates {
     pub(super) all: Vec<Candidate>,
     /// What is to be said of what is not there.
     pub(super) notes: Vec<String>,
-    /// Why the server that the owner named is not there.
-    away: Option<String>,
+    /// Why the server that the owner named is not there; what it is once it comes, if it may come.
+    away: Option<(String, Option<Candidate>)>,
 }
 
 impl Loading {
@@ -426,7 +426,13 @@ impl Loading {
                     precision: if settings.half { Precision::Half } else { Precision::Full },
                     backend: Arc::new(remote),
                 }),
-                Err(why) => found.away = Some(why),
+                Err(why) => {
+                    let awaited = backend::remote::Awaited::new(settings).map(|awaited| Candidate {
+                        precision: if settings.half { Precision::Half } else { Precision::Full },
+                        backend: Arc::new(awaited),
+                    });
+                    found.away = Some((why, awaited));
+                }
             }
         }
         if let Some(only) = &self.only
@@ -456,15 +462,15 @@ pub(super) fn judge(question: &Question, path: &Path, loading: &Loading) -> Resu
     let Candidates { all: candidates, mut notes, away } = loading.candidates()?;
     let (mut question, mut loading) = (question.clone(), loading.clone());
     let alone = loading.remote.as_ref().is_some_and(|remote| !remote.fallback);
-    if let Some(why) = away {
+    if let Some((why, _)) = &away {
         if alone {
-            return Err(Error::model(why));
+            return Err(Error::model(why.clone()));
         }
         let name = &question.name;
         loading.notices.warn(format!("{why}; model `{name}` is run on this machine instead"));
         question.wanted = loading.only.clone();
         loading.remote = None;
-        notes.push(why);
+        notes.push(why.clone());
     }
     let gate = Gate::new(loading.verdicts.clone(), Patience::default(), lanes());
     let clock = Clock::system();
@@ -492,6 +498,9 @@ pub(super) fn judge(question: &Question, path: &Path, loading: &Loading) -> Resu
             loading.notices.info(format!("model `{}`: {line}", question.name));
         }
     })?;
+    if let Some((why, Some(candidate))) = away {
+        verdict.ranked.insert(0, Ranked { candidate, session: None, batching: None, away: Some(why) });
+    }
     if alone {
         verdict.ranked.retain(|ranked| ranked.candidate.backend.device().kind == DeviceKind::Remote);
     }

@@ -177,6 +177,8 @@ pub(in crate::model) struct Ranked {
     pub(in crate::model) session: Option<Arc<dyn Session>>,
     /// Several pictures at once, where that was measured.
     pub(in crate::model) batching: Option<Batching>,
+    /// Why it is not there now; it is tried again like one that was lost.
+    pub(in crate::model) away: Option<String>,
 }
 
 /// Why a back end is not believed again.
@@ -318,7 +320,7 @@ impl Gate {
                 candidates.get(*row).ok_or("the verdict kept names a back end that is not there")?;
             let batches = kept.report.rows[*row].batches.iter();
             let batching = Batching::best(batches.map(|batch| (batch.pictures, batch.median_ms)));
-            ranked.push(Ranked { candidate: candidate.clone(), session: None, batching });
+            ranked.push(Ranked { candidate: candidate.clone(), session: None, batching, away: None });
         }
         let winner = ranked.first_mut().ok_or("the verdict kept names no back end")?;
         let device = label(winner.candidate.backend.device());
@@ -446,6 +448,7 @@ impl Gate {
             batching: Batching::best(
                 trials[*index].row.batches.iter().map(|batch| (batch.pictures, batch.median_ms)),
             ),
+            away: None,
         });
         let again = Again {
             question: question.clone(),

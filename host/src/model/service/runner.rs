@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::base::Clock;
 use crate::model::backend::{Device, DeviceKind, Session};
-use crate::model::gate::{Again, Batching, Candidate, Unproved, Verdict, label};
+use crate::model::gate::{Again, Batching, Candidate, Ranked, Unproved, Verdict, label};
 use crate::model::tensor::{Array, Element, Port, Values};
 
 /// Takes a line for the owner: a back end was lost, or is back.
@@ -84,12 +84,14 @@ fn next_key() -> usize {
 impl Runner {
     /// The back ends a verdict names, in its order. `say` is told of each loss once.
     pub(in crate::model) fn new(verdict: Verdict, back_off: BackOff, say: Say) -> Self {
-        let seat = |ranked: crate::model::gate::Ranked| Seat {
+        let clock = Clock::system();
+        let again_at = clock.now() + back_off.first;
+        let seat = |ranked: Ranked| Seat {
             candidate: ranked.candidate,
             batching: ranked.batching,
             session: ranked.session,
             key: next_key(),
-            lost: None,
+            lost: ranked.away.map(|why| Lost { why, again_at, tries: 0, trying: false }),
         };
         Runner(Arc::new(Inner {
             name: verdict.again.question().name.clone(),
@@ -99,7 +101,7 @@ impl Runner {
             spare: Mutex::default(),
             back_off,
             say,
-            clock: Clock::system(),
+            clock,
             losses: AtomicU64::new(0),
             asked_ns: AtomicU64::new(0),
             gap_ns: AtomicU64::new(u64::MAX / 2),

@@ -148,6 +148,31 @@ enum Question {
     Index,
 }
 
+/// A server that was not there when it was first looked for. Loading looks again.
+pub(crate) struct Awaited {
+    settings: Settings,
+    device: Device,
+}
+
+impl Awaited {
+    /// None where the settings cannot be right.
+    pub(crate) fn new(settings: &Settings) -> Option<Self> {
+        let name = settings.checked().ok()?.address.shown;
+        let device = Device { backend: "remote", version: String::new(), name, kind: DeviceKind::Remote };
+        Some(Awaited { settings: settings.clone(), device })
+    }
+}
+
+impl Backend for Awaited {
+    fn device(&self) -> &Device {
+        &self.device
+    }
+
+    fn load(&self, source: &Source<'_>) -> Result<Box<dyn Session>, String> {
+        Remote::connect(&self.settings)?.load(source)
+    }
+}
+
 impl Remote {
     /// Finds the server and the model on it. Blocks for as long as that takes: three seconds for each of
     /// at most six questions, mostly milliseconds.

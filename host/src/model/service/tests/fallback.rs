@@ -1,10 +1,12 @@
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{NEVER, ask, limits, runner};
+use super::{NEVER, Told, ask, limits, runner};
 use crate::model::backend::DeviceKind;
-use crate::model::gate::standin::{Manner, Then, Wrong, lanes, question, standin};
-use crate::model::service::{Limits, Refusal, Service};
+use crate::model::gate::standin::{Manner, Then, Wrong, candidates, lanes, patience, question, standin};
+use crate::model::gate::{Gate, Ranked};
+use crate::model::service::{BackOff, Limits, Refusal, Runner, Service};
 
 fn slow() -> Manner {
     Manner { takes: Duration::from_millis(2), ..Manner::default() }
@@ -57,6 +59,28 @@ fn no_question_is_lost_with_its_device_and_the_loss_is_said_once() {
         assert!(on_cpu.into_inner() > 0);
         assert_eq!(runner.device().unwrap().backend, "rten");
     }
+}
+
+#[test]
+fn one_that_was_not_there_takes_its_place_when_it_comes() {
+    let cpu = standin("rten", "cpu", DeviceKind::Cpu, slow());
+    let server = standin("remote", "server", DeviceKind::Remote, slow());
+    let mut verdict =
+        Gate::new(None, patience(), lanes()).judge(&question(), &candidates(&[&cpu]), None, &|_| {}).unwrap();
+    let candidate = candidates(&[&server]).remove(0);
+    let away = Some("nobody answers".to_owned());
+    verdict.ranked.insert(0, Ranked { candidate, session: None, batching: None, away });
+    let told = Told::default();
+    let say = told.clone();
+    let back_off = BackOff { first: Duration::from_millis(100), longest: NEVER };
+    let runner = Runner::new(verdict, back_off, Arc::new(move |line| say.0.lock().unwrap().push(line)));
+    let (service, began) = (Service::new(limits(), lanes()), Instant::now());
+    let app = service.app("door", 1);
+    assert_eq!(ask(&service, &app, &runner, 1).device.backend, "rten");
+    while ask(&service, &app, &runner, 2).device.backend == "rten" {
+        assert!(began.elapsed() < Duration::from_secs(20), "it never came");
+    }
+    assert_eq!((told.all(), runner.losses()), (vec!["model `gate`: remote on server is back".to_owned()], 0));
 }
 
 #[test]
