@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::backend::{Backend, DeviceKind, RunError, Session, Source};
+use super::backend::{Backend, RunError, Session, Source};
 use super::description::Description;
 use super::engine::{Engine, File, Loading, judge};
 use super::gate::{self, Candidate, Question};
@@ -107,8 +107,8 @@ fn choose<'a>(candidates: &'a [Candidate], loading: &Loading) -> (Vec<&'a Candid
     let Some(wanted) = loading.wanted() else { return (order, Vec::new()) };
     let chosen: Vec<&Candidate> =
         candidates.iter().filter(|candidate| gate::is_called(candidate.backend.device(), &wanted)).collect();
-    // On the processor each stands for itself.
-    let alone = chosen.iter().all(|candidate| candidate.backend.device().kind == DeviceKind::Cpu);
+    // rten and onnxruntime on the processor each stand for themselves.
+    let alone = chosen.iter().all(|candidate| gate::trust(candidate.backend.device()).is_some());
     (chosen, if alone { Vec::new() } else { order })
 }
 

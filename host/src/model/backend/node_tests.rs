@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use prost::Message as _;
 
+use super::super::gate::{Precision, compare_all};
 use super::super::onnx::proto::TensorProto;
 use super::super::onnx::{Graph, array_of};
 use super::super::tensor::{Array, Port, Values, shown};
@@ -31,13 +32,17 @@ enum Outcome {
 
 #[test]
 fn rten_answers_no_node_test_wrong() {
-    none_wrong(&rten::Rten::new());
+    none_wrong(&rten::Rten::new(), None);
 }
 
 #[test]
 fn onnxruntime_answers_no_node_test_wrong() {
     match onnxruntime::devices(None) {
-        Ok(devices) => devices.iter().for_each(|device| none_wrong(device)),
+        // The processor comes first; the other providers never run unconfirmed.
+        Ok(devices) => devices.iter().enumerate().for_each(|(at, device)| {
+            let reference: Option<&dyn Backend> = if at == 0 { None } else { Some(&devices[0]) };
+            none_wrong(device, reference);
+        }),
         Err(why) => eprintln!("SKIPPED: {why}"),
     }
 }
@@ -45,11 +50,12 @@ fn onnxruntime_answers_no_node_test_wrong() {
 #[test]
 fn wonnx_answers_no_node_test_wrong() {
     if let Some(wonnx) = super::wonnx::tests::device() {
-        none_wrong(wonnx);
+        none_wrong(wonnx, None);
     }
 }
 
-fn none_wrong(backend: &dyn Backend) {
+/// Where there is a `reference`, an answer counts as refused that the gate would find to differ from its.
+fn none_wrong(backend: &dyn Backend, reference: Option<&dyn Backend>) {
     let Some(folder) = env::var_os(VARIABLE).map(PathBuf::from) else {
         eprintln!("SKIPPED: {VARIABLE} does not name a folder of ONNX's node tests");
         return;
@@ -59,7 +65,7 @@ fn none_wrong(backend: &dyn Backend) {
     let (mut passed, mut refused, mut wrong) = (0, 0, Vec::new());
     for test in &tests {
         let name = test.file_name().unwrap_or_default().to_string_lossy();
-        match outcome(backend, test) {
+        match outcome(backend, reference, test) {
             Outcome::Passed => passed += 1,
             Outcome::Refused(why) => {
                 refused += 1;
@@ -78,12 +84,12 @@ fn none_wrong(backend: &dyn Backend) {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
-fn outcome(backend: &dyn Backend, test: &Path) -> Outcome {
+fn outcome(backend: &dyn Backend, reference: Option<&dyn Backend>, test: &Path) -> Outcome {
     let mut sets: Vec<PathBuf> =
         fs::read_dir(test).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
     sets.sort();
     for set in sets {
-        match one_set(backend, test, &set) {
+        match one_set(backend, reference, test, &set) {
             Ok(None) => {}
             Ok(Some(how)) => return Outcome::Wrong(how),
             Err(why) => return Outcome::Refused(why),
@@ -93,7 +99,12 @@ fn outcome(backend: &dyn Backend, test: &Path) -> Outcome {
 }
 
 /// How the answer differs, or why there is none.
-fn one_set(backend: &dyn Backend, test: &Path, set: &Path) -> Result<Option<String>, String> {
+fn one_set(
+    backend: &dyn Backend,
+    reference: Option<&dyn Backend>,
+    test: &Path,
+    set: &Path,
+) -> Result<Option<String>, String> {
     let bytes = Bytes::from(fs::read(test.join("model.onnx")).map_err(|error| error.to_string())?);
     let graph = Graph::read(bytes.clone(), test).map_err(|error| error.to_string())?;
     let graph = Arc::new(graph);
@@ -127,6 +138,11 @@ fn one_set(backend: &dyn Backend, test: &Path, set: &Path) -> Result<Option<Stri
     let session = backend.load(&source)?;
     let inputs: Vec<&Array> = inputs.iter().collect();
     let got = session.run(&inputs).map_err(|error| format!("{error:?}"))?;
+    if let Some(reference) = reference {
+        let session = reference.load(&source).map_err(|why| format!("nothing confirms it: {why}"))?;
+        let confirms = session.run(&inputs).map_err(|why| format!("nothing confirms it: {why:?}"))?;
+        compare_all(&outputs, &confirms, &got, Precision::Full).map_err(|differs| differs.why)?;
+    }
     let mut pairs = wanted.iter().zip(&got).zip(&outputs);
     let absolute = if backend.device().kind == DeviceKind::Cpu { ABSOLUTE } else { ABSOLUTE_GPU };
     Ok(pairs.find_map(|((wanted, got), name)| {

@@ -22,6 +22,13 @@ pub(in crate::model) struct Library {
     pub(in crate::model) from: String,
 }
 
+impl Library {
+    /// N of release 1.N; 0 where it does not say.
+    pub(super) fn minor(&self) -> u32 {
+        self.version.split('.').nth(1).and_then(|minor| minor.parse().ok()).unwrap_or(0)
+    }
+}
+
 /// The library of this process; found and loaded when first asked for, with what the owner's configuration
 /// names then. The error says what was tried, or where was looked.
 pub(in crate::model) fn library(configured: Option<&Path>) -> Result<&'static Library, String> {

@@ -111,7 +111,7 @@ struct Maker {
 
 impl Loaded {
     fn new(backend: &OnnxRuntime, source: &Source<'_>) -> Result<Loaded, String> {
-        denied::check(source)?;
+        denied::check(source, backend.library.minor())?;
         let outputs =
             source.outputs.iter().map(|name| declared(source, name)).collect::<Result<Vec<_>, _>>()?;
         let may_batch = batches::declared(source.graph, source.inputs, source.outputs);
