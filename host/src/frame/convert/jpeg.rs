@@ -81,10 +81,10 @@ fn encode(
     let grow = [f64::from(width) > window.width, f64::from(height) > window.height];
     let [y, u, v] = planes.yuv();
     let chroma_window = if planes.is_halved() { beyond.chroma(chroma_size) } else { window };
-    let Scratch { resizer, planes, chroma, rgb } = scratch;
-    resizer.resize(y, luma_size, window, grow, (width, height), &mut planes[0]);
+    let Scratch { resizers: [of_luma, of_chroma], planes, chroma, rgb } = scratch;
+    of_luma.resize(y, luma_size, window, grow, (width, height), &mut planes[0]);
     for (plane, to) in [u, v].into_iter().zip(&mut planes[1..]) {
-        resizer.resize(plane, chroma_size, chroma_window, grow, half, to);
+        of_chroma.resize(plane, chroma_size, chroma_window, grow, half, to);
     }
 
     let mix = Mix::jfif(frame.color);

@@ -1,35 +1,77 @@
-//! Planes change size. The only caller of `fast_image_resize`, and not generic: the crate costs a minute
-//! of compile time for every place it is instantiated in.
+//! Planes change size: each drawn sample is a weighted sum of samples along one axis, then along the other.
+//!
+//! A sum of whole rows is a plain loop that fills vector registers. For sums along the row, 16 rows at a time
+//! are laid out so that the samples of a column lie side by side, where it is the same loop.
 
-use std::cell::Cell;
+mod axis;
 
-use fast_image_resize::images::{TypedImage, TypedImageRef};
-use fast_image_resize::pixels::U8;
-use fast_image_resize::{Filter, FilterType, ResizeAlg, ResizeOptions, Resizer};
+#[cfg(test)]
+mod tests;
+
+use axis::{Axis, Cut};
 
 use super::Window;
+use crate::base::widest;
 
-thread_local! {
-    /// Source samples that one drawn sample covers on the axis in work: filters are plain functions.
-    static SPAN: Cell<f64> = const { Cell::new(1.0) };
+/// Rows that are summed along the row together; 4 x 4, for [`stand`] and [`lie`].
+const LANES: usize = 16;
+
+/// Samples of a row that are summed together. Of half as many the compiler makes code half as fast.
+const RUN: usize = 64;
+
+/// More weights than this are summed in 32 bits. In 16, each product is cut by up to 1/128 of a sample.
+const FEW: usize = 16;
+
+/// What is summed, and what sums become. As all 16 bits of a signed number, so that a product is one
+/// multiply-high instruction: 256ths, less 128.
+trait Sample: Copy + Default {
+    fn centred(self) -> i16;
+    /// From 128ths, less 128.
+    fn of(sum: i16) -> Self;
 }
 
-/// How much of the source sample `x` samples away lies under a drawn sample `SPAN` wide. Resampling with it
-/// is OpenCV's `INTER_AREA`; the crate's own box filter takes whole samples only.
-fn coverage(x: f64) -> f64 {
-    let span = SPAN.get();
-    (span / 2.0 + 0.5 - x.abs()).clamp(0.0, span.min(1.0))
+impl Sample for u8 {
+    #[inline(always)]
+    fn centred(self) -> i16 {
+        i16::from((self ^ 128) as i8) << 8
+    }
+
+    #[inline(always)]
+    fn of(sum: i16) -> u8 {
+        ((sum + 64) >> 7) as u8 ^ 128
+    }
 }
 
-/// Resizes one plane after another, keeping its working memory.
+/// Between the two axes: nothing is rounded yet.
+impl Sample for i16 {
+    #[inline(always)]
+    fn centred(self) -> i16 {
+        self
+    }
+
+    #[inline(always)]
+    fn of(sum: i16) -> i16 {
+        sum << 1
+    }
+}
+
+/// Resizes one plane after another, keeping its working memory and the weights of the last one.
 #[derive(Default)]
 pub(super) struct Plane {
-    resizer: Resizer,
+    columns: Axis,
+    rows: Axis,
+    /// Two bands of rows, one of them standing or on its way.
+    bands: [Vec<u8>; 2],
     /// Between the two axes.
-    half: Vec<u8>,
+    half: Vec<i16>,
 }
 
 impl Plane {
+    /// Of the working memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.bands.iter().map(Vec::capacity).sum::<usize>() + self.half.capacity() * size_of::<i16>()
+    }
+
     /// Brings `window` of the plane `from` (`from_size` samples, rows without padding) to `to_size` in `to`.
     /// An axis that grows is interpolated, one that shrinks averaged. The window lies inside the plane.
     pub(super) fn resize(
@@ -41,69 +83,170 @@ impl Plane {
         to_size: (u32, u32),
         to: &mut Vec<u8>,
     ) {
-        to.resize(to_size.0 as usize * to_size.1 as usize, 0);
-        // Rows and columns that the window touches: a neighbour of the region must not shine into it.
-        let first_row = window.top.floor() as u32;
-        let rows = ((window.top + window.height).ceil() as u32).min(from_size.1) - first_row;
-        let first_column = window.left.floor();
-        let columns = ((window.left + window.width).ceil() as u32).min(from_size.0) - first_column as u32;
-        let from = &from[first_row as usize * from_size.0 as usize..];
-        let top = window.top - f64::from(first_row);
-        let height = window.height.min(f64::from(rows) - top);
-        let left = window.left - first_column;
-        let width = window.width.min(f64::from(columns) - left);
-
-        // Rows first: that axis is the cheaper one, and leaves fewer of them to the other.
-        if to_size.1 == rows && top == 0.0 && height == f64::from(rows) && columns == from_size.0 {
-            let crop = [left, 0.0, width, height];
-            self.pass(from, (from_size.0, rows), crop, 0, grow[0], to_size, to);
-            return;
-        }
-        let mut half = std::mem::take(&mut self.half);
-        half.resize(columns as usize * to_size.1 as usize, 0);
-        let crop = [first_column, top, f64::from(columns), height];
-        self.pass(from, (from_size.0, rows), crop, 1, grow[1], (columns, to_size.1), &mut half);
-        let crop = [left, 0.0, width, f64::from(to_size.1)];
-        self.pass(&half, (columns, to_size.1), crop, 0, grow[0], to_size, to);
-        self.half = half;
+        self.columns.set(Cut::new(window.left, window.width, from_size.0, to_size.0, grow[0]));
+        self.rows.set(Cut::new(window.top, window.height, from_size.1, to_size.1, grow[1]));
+        let Plane { columns, rows, bands, half } = self;
+        let stride = from_size.0 as usize;
+        let from = &from[rows.cut.first * stride + columns.cut.first..];
+        widest(
+            #[inline(always)]
+            || {
+                // Columns cost more than rows: they come where there are fewer rows.
+                if columns.is_plain() {
+                    sum_rows(rows, from, stride, columns.cut.drawn, to);
+                } else if rows.cut.drawn <= rows.cut.samples {
+                    sum_columns(
+                        columns,
+                        rows.cut.drawn,
+                        #[inline(always)]
+                        |y, row| sum_row(rows.of(y), from, stride, row),
+                        bands,
+                        to,
+                    );
+                } else {
+                    sum_columns(
+                        columns,
+                        rows.cut.samples,
+                        #[inline(always)]
+                        |y, row| row.copy_from_slice(&from[y * stride..][..row.len()]),
+                        bands,
+                        half,
+                    );
+                    sum_rows(rows, half, columns.cut.drawn, columns.cut.drawn, to);
+                }
+            },
+        );
     }
+}
 
-    /// Resizes along one axis (0: columns); along the other, `crop` and `to_size` agree.
-    #[expect(clippy::too_many_arguments, reason = "a plane is three arguments, and there are two")]
-    fn pass(
-        &mut self,
-        from: &[u8],
-        from_size: (u32, u32),
-        crop: [f64; 4],
-        axis: usize,
-        grow: bool,
-        to_size: (u32, u32),
-        to: &mut [u8],
-    ) {
-        let drawn = if axis == 0 { to_size.0 } else { to_size.1 };
-        let span = crop[2 + axis] / f64::from(drawn);
-        SPAN.set(span);
-        let filter = match Filter::new("coverage", coverage, span / 2.0 + 0.5) {
-            Ok(filter) if !grow => FilterType::Custom(filter),
-            _ => FilterType::Bilinear,
-        };
-        let options = ResizeOptions::new()
-            .resize_alg(ResizeAlg::Interpolation(filter))
-            .crop(crop[0], crop[1], crop[2], crop[3])
-            .use_alpha(false);
-        let done = TypedImageRef::<U8>::from_buffer(from_size.0, from_size.1, from)
-            .map_err(|error| error.to_string())
-            .and_then(|from| {
-                let mut to = TypedImage::<U8>::from_buffer(to_size.0, to_size.1, to)
-                    .map_err(|error| error.to_string())?;
-                self.resizer.resize_typed(&from, &mut to, &options).map_err(|error| error.to_string())
-            });
-        // Sizes were computed above and the tests draw thousands of shapes; black is a lesser evil than a
-        // camera that stops.
-        if let Err(error) = done {
-            #[allow(clippy::assertions_on_constants, reason = "loud in tests, quiet on a box")]
-            let () = assert!(!cfg!(test), "crop {crop:?} of {from_size:?} to {to_size:?}: {error}");
-            to.fill(0);
+/// Draws the rows of `to`, `width` samples each, from those of `from`, which begin every `stride` samples.
+#[inline(always)]
+fn sum_rows<S: Sample>(axis: &Axis, from: &[S], stride: usize, width: usize, to: &mut Vec<u8>) {
+    to.resize(axis.cut.drawn * width, 0);
+    for (y, row) in to.chunks_exact_mut(width).enumerate() {
+        sum_row(axis.of(y), from, stride, row);
+    }
+}
+
+#[inline(always)]
+fn sum_row<S: Sample>((first, weights): (usize, &[i16]), from: &[S], stride: usize, to: &mut [u8]) {
+    let (from, to) = sum_runs::<S, RUN>(weights, &from[first * stride..], stride, to);
+    let (from, to) = sum_runs::<S, 8>(weights, from, stride, to);
+    sum_runs::<S, 1>(weights, from, stride, to);
+}
+
+/// Draws `COUNT` samples at once as often as there are so many, and gives what is left.
+#[inline(always)]
+fn sum_runs<'a, S: Sample, const COUNT: usize>(
+    weights: &[i16],
+    from: &'a [S],
+    stride: usize,
+    to: &'a mut [u8],
+) -> (&'a [S], &'a mut [u8]) {
+    let (runs, rest) = to.as_chunks_mut::<COUNT>();
+    let done = runs.len() * COUNT;
+    for (at, run) in runs.iter_mut().enumerate() {
+        *run = sum(
+            weights,
+            #[inline(always)]
+            |row| from[row * stride + at * COUNT..].first_chunk().unwrap(),
+        );
+    }
+    (&from[done..], rest)
+}
+
+/// Draws the columns of `to` from `rows` rows that `row` fills.
+#[inline(always)]
+fn sum_columns<T: Sample>(
+    axis: &Axis,
+    rows: usize,
+    mut row: impl FnMut(usize, &mut [u8]),
+    [band, other]: &mut [Vec<u8>; 2],
+    to: &mut Vec<T>,
+) {
+    let Cut { samples, drawn, .. } = axis.cut;
+    band.resize(samples * LANES, 0);
+    other.resize(samples * LANES, 0);
+    let mut drawn_band = vec![T::default(); drawn * LANES];
+    let mut drawn_other = vec![T::default(); drawn * LANES];
+    // Whole bands; what the last one has too much is cut off.
+    to.resize(rows.next_multiple_of(LANES) * drawn, T::default());
+    for (index, to) in to.chunks_exact_mut(drawn * LANES).enumerate() {
+        for (y, band) in (index * LANES..rows).zip(band.chunks_exact_mut(samples)) {
+            row(y, band);
         }
+        stand(band, other);
+        stand(other.as_chunks::<4>().0, band.as_chunks_mut::<4>().0);
+        let columns = band.as_chunks::<LANES>().0;
+        for (x, to) in drawn_band.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+            let (first, weights) = axis.of(x);
+            // All the same, but two of them loops whose length the compiler knows.
+            *to = match weights.len() {
+                2 => sum_side_by_side(&weights[..2], &columns[first..]),
+                3 => sum_side_by_side(&weights[..3], &columns[first..]),
+                _ => sum_side_by_side(weights, &columns[first..]),
+            };
+        }
+        lie(drawn_band.as_chunks::<4>().0, drawn_other.as_chunks_mut::<4>().0);
+        lie(&drawn_other, to);
+    }
+    to.truncate(rows * drawn);
+}
+
+#[inline(always)]
+fn sum_side_by_side<T: Sample>(weights: &[i16], columns: &[[u8; LANES]]) -> [T; LANES] {
+    sum(
+        weights,
+        #[inline(always)]
+        |at| &columns[at],
+    )
+}
+
+/// Sums, side by side, of samples times their weights.
+#[inline(always)]
+fn sum<'a, S: Sample + 'a, T: Sample, const COUNT: usize>(
+    weights: &[i16],
+    samples: impl Fn(usize) -> &'a [S; COUNT],
+) -> [T; COUNT] {
+    if weights.len() > FEW {
+        let mut sums = [1 << 15; COUNT];
+        for (at, weight) in weights.iter().enumerate() {
+            for (sum, sample) in sums.iter_mut().zip(samples(at)) {
+                *sum -= i32::from(sample.centred()) * i32::from(*weight);
+            }
+        }
+        return sums.map(
+            #[inline(always)]
+            |sum| T::of((sum >> 16) as i16),
+        );
+    }
+    let mut sums = [0; COUNT];
+    for (at, weight) in weights.iter().enumerate() {
+        for (sum, sample) in sums.iter_mut().zip(samples(at)) {
+            *sum -= ((i32::from(sample.centred()) * i32::from(*weight)) >> 16) as i16;
+        }
+    }
+    sums.map(T::of)
+}
+
+/// Takes one value from each quarter in turn. Done to [`LANES`] rows, and again to fours of samples, it lays
+/// the samples of each column side by side, in an order that [`lie`] undoes.
+#[inline(always)]
+fn stand<T: Copy>(from: &[T], to: &mut [T]) {
+    let (a, b) = from.split_at(from.len() / 2);
+    let ((a, b), (c, d)) = (a.split_at(a.len() / 2), b.split_at(b.len() / 2));
+    for ((((to, a), b), c), d) in to.as_chunks_mut().0.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+        *to = [*a, *b, *c, *d];
+    }
+}
+
+/// The inverse of [`stand`].
+#[inline(always)]
+fn lie<T: Copy>(from: &[T], to: &mut [T]) {
+    let half = from.len() / 2;
+    let (a, b) = to.split_at_mut(half);
+    let ((a, b), (c, d)) = (a.split_at_mut(half / 2), b.split_at_mut(half / 2));
+    for ((((from, a), b), c), d) in from.as_chunks().0.iter().zip(a).zip(b).zip(c).zip(d) {
+        [*a, *b, *c, *d] = *from;
     }
 }

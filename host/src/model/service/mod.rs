@@ -450,9 +450,8 @@ fn enter<T: Send>(worker: &Worker, work: &mut (dyn FnMut() -> T + Send)) -> Resu
     let mut done = None;
     // Caught inside the lane: what a lane does with a panic is its own affair.
     lane.run(&mut || {
-        done = Some(
-            catch_unwind(AssertUnwindSafe(&mut *work)).map_err(|panic| panic_message(&*panic).to_owned()),
-        )
+        let caught = catch_unwind(AssertUnwindSafe(&mut *work));
+        done = Some(caught.map_err(|panic| panic_message(&*panic).to_owned()));
     });
     done.unwrap_or_else(|| Err("its worker did nothing".to_owned()))
 }
