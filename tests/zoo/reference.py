@@ -75,13 +75,14 @@ class Model:
             x, y, w, h = (round(part * side) for part, side in zip(view.seen, (width, height, width, height)))
             picture = picture[y : y + h, x : x + w]
         size = (self.width, self.height)
-        if self.fit == "letterbox":
+        if self.fit.startswith("letterbox"):
             gain = min(self.width / width, self.height / height)
             size = int(width * gain + 0.5), int(height * gain + 0.5)
         picture = resized(picture, size)
-        if self.fit == "letterbox":
+        if self.fit.startswith("letterbox"):
             whole = np.full((self.height, self.width, 3), self.input.get("pad", 114), np.uint8)
-            x, y = (self.width - size[0]) // 2, (self.height - size[1]) // 2
+            corner = self.fit == "letterbox-corner"
+            x, y = (0, 0) if corner else ((self.width - size[0]) // 2, (self.height - size[1]) // 2)
             whole[y : y + size[1], x : x + size[0]] = picture
             picture = whole
         if self.input.get("channels", "rgb") == "rgb":

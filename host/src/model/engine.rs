@@ -480,7 +480,7 @@ pub(super) fn judge(question: &Question, path: &Path, loading: &Loading) -> Resu
     let candidates = match &fenced {
         Some((worker, node)) => {
             notes.push(format!(
-                "{node} gives more or less for another picture, so the model runs in a process of its own, with limits."
+                "Sizes in this graph come out of the pixels ({node}), so it runs in a process of its own, with limits."
             ));
             fence(candidates, path, &question.digest, &loading, worker)
         }

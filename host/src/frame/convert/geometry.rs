@@ -126,7 +126,7 @@ impl Plan {
         let (mut width, mut height) = (shape.width, shape.height);
         match shape.fit {
             Fit::Stretch => {}
-            Fit::Letterbox => {
+            Fit::Letterbox | Fit::LetterboxCorner => {
                 let scale = (full_width / window.width).min(full_height / window.height);
                 width = ((window.width * scale).round() as u32).clamp(1, shape.width);
                 height = ((window.height * scale).round() as u32).clamp(1, shape.height);
@@ -139,7 +139,10 @@ impl Plan {
                 (window.width, window.height) = (wanted_width, wanted_height);
             }
         }
-        let (x, y) = ((shape.width - width) / 2, (shape.height - height) / 2);
+        let (x, y) = match shape.fit {
+            Fit::LetterboxCorner => (0, 0),
+            _ => ((shape.width - width) / 2, (shape.height - height) / 2),
+        };
         let (frame_width, frame_height) = (f64::from(frame.width()), f64::from(frame.height()));
         let step_x = window.width / frame_width / f64::from(width);
         let step_y = window.height / frame_height / f64::from(height);

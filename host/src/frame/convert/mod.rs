@@ -61,6 +61,8 @@ pub enum Fit {
     Stretch,
     /// Keep the aspect ratio, centre, pad with grey.
     Letterbox,
+    /// Keep the aspect ratio, pad with grey at the right or the bottom.
+    LetterboxCorner,
     /// Keep the aspect ratio, fill the size, cut what stands over on both sides.
     Crop,
 }

@@ -208,6 +208,12 @@ fn letterbox_bars_are_grey_and_the_placement_undoes_them() {
     let whole = drawn.placement.region(0.0, 10.0, 40.0, 30.0);
     assert!(whole.iou(&Region::WHOLE) > 0.9999, "{whole:?}");
 
+    let corner = picture(&frame, None, rgb(40, 40, Fit::LetterboxCorner)).unwrap();
+    assert_eq!(corner.pixels[..20 * 120], drawn.pixels[10 * 120..30 * 120]);
+    assert!(corner.pixels[20 * 120..].iter().all(|value| *value == PAD));
+    let whole = corner.placement.region(0.0, 0.0, 40.0, 20.0);
+    assert!(whole.iou(&Region::WHOLE) > 0.9999, "{whole:?}");
+
     let tall = picture(&frame, Some(Region { l: 0.5, t: 0.0, w: 0.2, h: 1.0 }), rgb(40, 40, Fit::Letterbox))
         .unwrap();
     let middle = tall.placement.region(12.0, 0.0, 28.0, 40.0);

@@ -282,7 +282,15 @@ fn check_input(section: &Section<'_>) -> Result<Input, Wrong> {
         width,
         height,
         fit: section
-            .word("fit", &[("stretch", Fit::Stretch), ("letterbox", Fit::Letterbox), ("crop", Fit::Crop)])?
+            .word(
+                "fit",
+                &[
+                    ("stretch", Fit::Stretch),
+                    ("letterbox", Fit::Letterbox),
+                    ("letterbox-corner", Fit::LetterboxCorner),
+                    ("crop", Fit::Crop),
+                ],
+            )?
             .unwrap_or(Fit::Stretch),
         channels,
         layout: section

@@ -133,7 +133,7 @@ fn errors_name_the_place_and_the_remedy() {
         ),
         (
             with("fit = \"squash\"\n", "read = \"raw\""),
-            "7:7: `fit` is `squash`; it is one of `stretch`, `letterbox`, `crop`",
+            "7:7: `fit` is `squash`; it is one of `stretch`, `letterbox`, `letterbox-corner`, `crop`",
         ),
         (
             with("std = [1.0, 0.0, 1.0]\n", "read = \"raw\""),

@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Component, Path};
+use std::time::Duration;
 
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, Table, TableDefinition};
 use rustix::fs::{Mode, OFlags, mkdirat, openat, renameat};
@@ -79,11 +80,28 @@ pub(super) fn lock_folder(folder: &Path) -> Result<File> {
             error => fails(&at, &error),
         })?;
     }
-    match opened.try_lock() {
-        Ok(()) => Ok(opened),
-        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::OpenElsewhere.at(folder)),
-        Err(std::fs::TryLockError::Error(error)) => Err(fails(folder, &error)),
+    let locked = patiently(|| match opened.try_lock() {
+        Ok(()) => Ok(()),
+        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::OpenElsewhere),
+        Err(std::fs::TryLockError::Error(error)) => Err(OpenError::Failed(error.to_string())),
+    });
+    locked.map(|()| opened).map_err(|error| match error {
+        OpenError::Failed(why) => fails(folder, &why),
+        error => error.at(folder),
+    })
+}
+
+/// Tries again for a moment where the storage is open already: a process that this one is just starting holds its
+/// locks with it until it is another program (`flock(2)`, between fork and exec).
+fn patiently<T>(mut open: impl FnMut() -> Result<T, OpenError>) -> Result<T, OpenError> {
+    const TRIES: u32 = 20;
+    for _ in 1..TRIES {
+        match open() {
+            Err(OpenError::OpenElsewhere) => std::thread::sleep(Duration::from_millis(5)),
+            done => return done,
+        }
     }
+    open()
 }
 
 /// The folder `name` in `parent`, made where it is missing, and lasting from here on.
@@ -100,6 +118,10 @@ fn enter(parent: &File, name: &OsStr) -> Result<File, Errno> {
 /// Opens the file in the locked `folder`, made where it is missing, checks every page of it and counts its
 /// entries. Never panics: redb does on some damage, as it does not check a page when it reads it.
 pub(super) fn open(folder: &File) -> Result<(Database, Used), OpenError> {
+    patiently(|| open_once(folder))
+}
+
+fn open_once(folder: &File) -> Result<(Database, Used), OpenError> {
     catch_unwind(AssertUnwindSafe(|| {
         let file = match open_file(folder, FILE, OFlags::empty()) {
             Ok(file) => file,

@@ -21,6 +21,7 @@ use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, SessionInputValue};
 use ort::value::{DynValue, PrimitiveTensorElementType, TensorElementType, TensorRef, ValueType};
 
+use super::super::onnx::escaped;
 use super::super::tensor::{Array, Element, Port, Values, shown};
 use super::whole::whole;
 use super::{Backend, Device, RunError, Session, Source, batches};
@@ -235,7 +236,13 @@ impl Maker {
         let placed = Arc::new(Mutex::new(Placed::default()));
         // What was complained of before is not about this.
         library::complaint();
-        let session = self.session(&placed).map_err(|error| explain(&error))?;
+        let session =
+            self.session(&placed).map_err(|error| match (library::complaint(), &self.provider) {
+                (Some(said), provider) if *provider != Provider::Cpu => {
+                    format!("{}: {}", explain(&error), plain(&said))
+                }
+                _ => explain(&error),
+            })?;
         let placed = std::mem::take(&mut *placed.lock().unwrap_or_else(PoisonError::into_inner));
         self.took_part(&placed)?;
         let options = self.options().map_err(|error| explain(&error))?;
@@ -274,7 +281,7 @@ impl Maker {
         if self.provider == Provider::Cpu || !placed.said || placed.on(self.provider.library_name()) > 0 {
             return Ok(());
         }
-        let why = library::complaint().map(|why| format!(": {why}")).unwrap_or_default();
+        let why = library::complaint().map(|why| format!(": {}", plain(&why))).unwrap_or_default();
         Err(format!("{} took none of the graph's {} nodes{why}", self.provider.name(), placed.all()))
     }
 
@@ -288,6 +295,13 @@ impl Maker {
         }
         Ok(options.with_outputs(selected))
     }
+}
+
+/// A line of the library's log without the place in its source that it leads with:
+/// `/onnxruntime/…factory.cc:141 … [ERROR] [OpenVINO] Specified device - GPU is not available`.
+fn plain(said: &str) -> String {
+    let said = said.rsplit("] ").next().unwrap_or(said);
+    escaped(said.split_whitespace().collect::<Vec<_>>().join(" ").as_str(), 300)
 }
 
 /// Which provider took how many nodes, from the library's log.

@@ -61,7 +61,14 @@ const YOLO: Habit = Habit {
     whose: "YOLOv5's and YOLOv8's exporters",
     side: 640,
 };
-const YOLOX: Habit = Habit { channels: "bgr", numbers: Numbers::Bytes, whose: "YOLOX", side: 640, ..YOLO };
+const YOLOX: Habit = Habit {
+    fit: "letterbox-corner",
+    channels: "bgr",
+    numbers: Numbers::Bytes,
+    whose: "YOLOX",
+    side: 640,
+    ..YOLO
+};
 const FASTESTDET: Habit = Habit { fit: "stretch", channels: "bgr", whose: "FastestDet", side: 352, ..YOLO };
 const NANODET: Habit = Habit {
     fit: "stretch",

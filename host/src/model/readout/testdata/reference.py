@@ -107,10 +107,11 @@ class View:
     def __init__(self, width, height, fit="stretch", frame=(640, 480), rect=None):
         x, y, w, h = rect or (0, 0, *frame)
         new_w, new_h, pad_x, pad_y = width, height, 0, 0
-        if fit == "letterbox":
+        if fit.startswith("letterbox"):
             gain = min(width / w, height / h)
             new_w, new_h = int(w * gain + 0.5), int(h * gain + 0.5)
-            pad_x, pad_y = (width - new_w) // 2, (height - new_h) // 2
+            if fit == "letterbox":
+                pad_x, pad_y = (width - new_w) // 2, (height - new_h) // 2
         if fit == "crop":
             cut_w, cut_h = min(w, h * width / height), min(h, w * height / width)
             x, y, w, h = x + (w - cut_w) / 2, y + (h - cut_h) / 2, cut_w, cut_h
