@@ -42,7 +42,9 @@ pub struct Loading {
     pub verdicts: Option<PathBuf>,
     /// Whether to try those too that are never chosen by themselves.
     pub thorough: bool,
-    /// Most memory a model's first run may take; none: half of what is free, and 8 GiB at most.
+    /// Whether the server, where there is one, is only tried, and nothing is amiss where it cannot be used.
+    pub try_remote: bool,
+    /// Most memory a model's first run may take; none: [`most_memory`](super::most_memory).
     pub memory_bytes: Option<u64>,
     /// Words for the owner: what is being done where it takes long; a back end was lost, or is back.
     pub notices: Notices,
@@ -59,6 +61,7 @@ impl Default for Loading {
             program: None,
             verdicts: None,
             thorough: false,
+            try_remote: false,
             memory_bytes: None,
             notices: Notices::none(),
         }
@@ -378,7 +381,8 @@ impl Loading {
 
     /// The back end that is to be chosen: a server the owner names is meant to be used.
     pub(super) fn wanted(&self) -> Option<String> {
-        self.only.clone().or_else(|| self.remote.as_ref().map(|_| "remote".to_owned()))
+        let server = self.remote.as_ref().filter(|_| !self.try_remote);
+        self.only.clone().or_else(|| server.map(|_| "remote".to_owned()))
     }
 
     /// What might run a model.
@@ -386,11 +390,8 @@ impl Loading {
         let full = |backend: Arc<dyn Backend>| Candidate { backend, precision: Precision::Full };
         let mut found =
             Candidates { all: vec![full(Arc::new(backend::rten::Rten::new()))], ..Default::default() };
-        // Its operators are proved one by one; there is nothing to compare.
-        if self.only.as_deref() == Some("rten") {
-            return Ok(found);
-        }
         let wants = |name: &str| self.only.as_deref().is_none_or(|only| only.starts_with(name));
+        let names_a_library = self.onnxruntime.as_deref().is_some_and(|path| path != Path::new("none"));
         match backend::onnxruntime::devices(self.onnxruntime.as_deref()) {
             Ok(devices) => {
                 if let Ok(library) = backend::onnxruntime::library(self.onnxruntime.as_deref()) {
@@ -403,7 +404,7 @@ impl Loading {
                 found.all.extend(devices.into_iter().map(precision));
             }
             // Who names a library, or asks for it by name, is to know why there is none.
-            Err(why) if self.onnxruntime.is_some() || self.wanted_backend() == Some("onnxruntime") => {
+            Err(why) if names_a_library || self.wanted_backend() == Some("onnxruntime") => {
                 return Err(Error::model(format!("onnxruntime: {why}")));
             }
             Err(why) => found.notes.push(format!("onnxruntime is not tried: {why}")),
@@ -482,14 +483,14 @@ pub(super) fn judge(question: &Question, path: &Path, loading: &Loading) -> Resu
             notes.push(format!(
                 "Sizes in this graph come out of the pixels ({node}), so it runs in a process of its own, with limits."
             ));
-            fence(candidates, path, &question.digest, &loading, worker)
+            fence(candidates, path, &question, &loading, worker)
         }
         None => candidates,
     };
     let trial = worker.clone().map(|worker| apart::Trial { path, loading: &loading, worker });
     let elsewhere = trial.as_ref().map(|trial| {
-        |question: &Question, left_out: &[LeftOut], progress: &dyn Fn(&str)| {
-            trial.judge(question, left_out, progress)
+        |question: &Question, all: &[Candidate], left_out: &[LeftOut], progress: &dyn Fn(&str)| {
+            trial.judge(question, all, left_out, progress)
         }
     });
     let elsewhere = elsewhere.as_ref().map(|judge| judge as Elsewhere<'_>);

@@ -27,7 +27,7 @@ pub struct Ran {
 /// What is wrong with the files; that nothing runs it is a report, not an error.
 pub fn check(path: &Path, loading: &Loading) -> Result<Report> {
     // What is asked for is found out anew.
-    let loading = Loading { verdicts: None, ..loading.clone() };
+    let loading = Loading { verdicts: None, try_remote: true, ..loading.clone() };
     if is_onnx(path) {
         let within = about(path);
         let file = File::read(path).map_err(within)?;
@@ -71,8 +71,8 @@ pub(super) fn asked(file: &File, inputs: Vec<Port>, threads: usize) -> Question 
 }
 
 /// Runs an ONNX file once on tensors for its inputs, which fix what the graph leaves open. It runs on what is
-/// trusted most, or on the back end `loading` names, whose answer is compared with that of what is trusted
-/// most.
+/// trusted most, or on the back end `loading` names, whose answer is compared with that of one that is trusted more, if
+/// one runs it.
 ///
 /// # Errors
 /// What is wrong with the file or the inputs, why no back end runs it, or that the one asked for is wrong.
@@ -82,14 +82,19 @@ pub fn infer_file(path: &Path, given: Vec<(String, Array)>, loading: &Loading) -
     let ports = ports(&file, &given).map_err(within)?;
     let question = asked(&file, ports, loading.threads);
     let inputs = in_order(&question, given).map_err(within)?;
-    let candidates = loading.candidates()?.all;
-    let (chosen, others) = choose(&candidates, loading);
+    let (candidates, wanted) = (loading.candidates()?.all, loading.wanted());
+    let is_chosen = |candidate: &&Candidate| match &wanted {
+        Some(wanted) => gate::is_called(candidate.backend.device(), wanted),
+        None => gate::trust(candidate.backend.device()).is_some(),
+    };
+    let mut chosen: Vec<&Candidate> = candidates.iter().filter(is_chosen).collect();
+    chosen.sort_by_key(|candidate| doubt(candidate));
     let mut reasons = Vec::new();
     for candidate in chosen {
         let device = gate::label(candidate.backend.device());
         match once(&*candidate.backend, &question, &inputs) {
             Ok(outputs) => {
-                compare(candidate, &outputs, &others, &question, &inputs).map_err(within)?;
+                compare(candidate, &outputs, &candidates, &question, &inputs).map_err(within)?;
                 let outputs = question.outputs.iter().cloned().zip(outputs).collect();
                 return Ok(Ran { device, outputs });
             }
@@ -99,26 +104,22 @@ pub fn infer_file(path: &Path, given: Vec<(String, Array)>, loading: &Loading) -
     Err(within(Error::model(format!("no back end runs it: {}", reasons.join("; ")))))
 }
 
-/// Those to run it on in turn, and those that one which is not trusted by itself is compared with.
-fn choose<'a>(candidates: &'a [Candidate], loading: &Loading) -> (Vec<&'a Candidate>, Vec<&'a Candidate>) {
-    let trusted = |candidate: &&Candidate| gate::trust(candidate.backend.device()).is_some();
-    let mut order: Vec<&Candidate> = candidates.iter().filter(trusted).collect();
-    order.sort_by_key(|candidate| gate::trust(candidate.backend.device()));
-    let Some(wanted) = loading.wanted() else { return (order, Vec::new()) };
-    let chosen: Vec<&Candidate> =
-        candidates.iter().filter(|candidate| gate::is_called(candidate.backend.device(), &wanted)).collect();
-    // rten and onnxruntime on the processor each stand for themselves.
-    let alone = chosen.iter().all(|candidate| gate::trust(candidate.backend.device()).is_some());
-    (chosen, if alone { Vec::new() } else { order })
+/// How little a back end is trusted: what is trusted most comes first.
+fn doubt(candidate: &Candidate) -> u8 {
+    gate::trust(candidate.backend.device()).unwrap_or(u8::MAX)
 }
 
+/// Compares an answer with that of the first which is trusted more and runs the graph. One that is trusted by itself
+/// may stand alone.
 fn compare(
     chosen: &Candidate,
     outputs: &[Array],
-    others: &[&Candidate],
+    all: &[Candidate],
     question: &Question,
     inputs: &[Array],
 ) -> Result<()> {
+    let mut others: Vec<&Candidate> = all.iter().filter(|other| doubt(other) < doubt(chosen)).collect();
+    others.sort_by_key(|other| doubt(other));
     for other in others {
         if let Ok(wants) = once(&*other.backend, question, inputs) {
             return gate::compare_all(&question.outputs, &wants, outputs, chosen.precision)
@@ -133,7 +134,7 @@ fn compare(
                 });
         }
     }
-    if others.is_empty() {
+    if gate::trust(chosen.backend.device()).is_some() {
         return Ok(());
     }
     Err(Error::model(format!(

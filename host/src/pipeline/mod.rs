@@ -287,6 +287,7 @@ fn loading(app: &App, manifest: &manifest::ModelRef, surroundings: &Surroundings
         program: surroundings.program.clone(),
         verdicts: surroundings.state.as_ref().map(|state| state.join("models")),
         thorough: false,
+        try_remote: false,
         memory_bytes: None,
         notices: surroundings.notices.clone(),
     }

@@ -34,13 +34,18 @@ pub(super) struct Detect {
     #[arg(long, value_name = "OUT.png|OUT.mp4")]
     draw: Option<PathBuf>,
     /// Drop what scores lower, 0 to 1 [default: the model's own]
-    #[arg(long, value_name = "SCORE")]
+    #[arg(long, value_name = "SCORE", value_parser = score)]
     score: Option<f32>,
     /// End after so many pictures
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     frames: Option<u64>,
     #[command(flatten)]
     on: On,
+}
+
+fn score(text: &str) -> Result<f32, String> {
+    let score: f32 = text.parse().map_err(|_| "it is no number".to_owned())?;
+    if (0.0..=1.0).contains(&score) { Ok(score) } else { Err("a score is 0 to 1".to_owned()) }
 }
 
 impl Detect {
@@ -68,6 +73,12 @@ impl Detect {
 
     fn check_drawing(&self, is_still: bool) -> Result<()> {
         let Some(path) = &self.draw else { return Ok(()) };
+        if is_same_file(path, &self.source) {
+            return Err(Error::usage(format!(
+                "`--draw {}` is the very file that is looked at; name another",
+                path.display()
+            )));
+        }
         let wanted = if is_still { "png" } else { "mp4" };
         if path.extension().and_then(|kind| kind.to_str()).map(str::to_ascii_lowercase).as_deref()
             == Some(wanted)
@@ -77,6 +88,13 @@ impl Detect {
         let what = if is_still { "a picture" } else { "a recording" };
         Err(Error::usage(format!("`--draw {}`: {what} is drawn as .{wanted}", path.display())))
     }
+}
+
+/// Whether two paths lead to one file, by whatever links.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let place = |path: &Path| std::fs::metadata(path).map(|data| (data.dev(), data.ino())).ok();
+    place(one).is_some_and(|one| place(other) == Some(one))
 }
 
 fn is_still(path: &Path) -> Result<bool> {
@@ -89,10 +107,15 @@ fn is_still(path: &Path) -> Result<bool> {
     if !std::fs::metadata(path).map_err(wrong)?.is_file() {
         return Ok(false);
     }
-    let mut head = [0; 8];
+    let mut head = [0; 12];
     let read = std::fs::File::open(path).and_then(|mut file| file.read(&mut head)).map_err(wrong)?;
     let head = &head[..read];
-    if [&b"BM"[..], b"GIF8", b"II*\0", b"MM\0*"].iter().any(|other| head.starts_with(other)) {
+    let named = |name: &[u8; 4]| head.get(8..12).is_some_and(|at| at == name);
+    let is_webp = head.starts_with(b"RIFF") && named(b"WEBP");
+    let is_heif =
+        head.get(4..8) == Some(b"ftyp") && [b"heic", b"heix", b"mif1", b"avif"].into_iter().any(named);
+    let is_other = [&b"BM"[..], b"GIF8", b"II*\0", b"MM\0*"].iter().any(|other| head.starts_with(other));
+    if is_other || is_webp || is_heif {
         return Err(Error::source(format!(
             "{}: pictures are read as JPEG or PNG; convert this one",
             path.display()

@@ -43,7 +43,8 @@ impl Infer {
             }
             inputs.push((name, array));
         }
-        let (most, file) = (model::most_memory(), self.file.display().to_string());
+        let size = std::fs::metadata(&self.file).map_or(0, |data| data.len());
+        let (most, file) = (model::most_memory(size), self.file.display().to_string());
         watch_memory(most, move || {
             terminal::say(&format!(
                 "error: {file}: it took more than the {} MiB of memory that it may take",

@@ -18,10 +18,14 @@ pub(super) fn read(path: &Path) -> Result<Array> {
     parse(&bytes).map_err(wrong)
 }
 
-/// Writes a tensor, C order, little endian.
+/// Writes a tensor, C order, little endian. Where that fails half way, no half file stays.
 pub(super) fn write(path: &Path, array: &Array) -> Result<()> {
-    std::fs::write(path, bytes(array))
-        .map_err(|error| Error::sink(format!("{}: cannot be written: {error}", path.display())))
+    std::fs::write(path, bytes(array)).map_err(|error| {
+        if path.is_file() {
+            let _ = std::fs::remove_file(path);
+        }
+        Error::sink(format!("{}: cannot be written: {error}", path.display()))
+    })
 }
 
 fn parse(file: &[u8]) -> Result<Array, String> {

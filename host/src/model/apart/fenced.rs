@@ -11,7 +11,7 @@ use super::{Subject, most_memory};
 use crate::base::{Error, Result};
 use crate::model::backend::{Backend, Device, DeviceKind, RunError, Session, Source};
 use crate::model::engine::{File, Loading};
-use crate::model::gate::{Candidate, label};
+use crate::model::gate::{Candidate, Question, label};
 use crate::model::tensor::Array;
 use crate::model::worker::{Answers, Kind, Message, Process, Refusal, Worker};
 
@@ -36,7 +36,7 @@ pub(super) struct Request {
 pub(in crate::model) fn fence(
     candidates: Vec<Candidate>,
     path: &Path,
-    file_digest: &str,
+    question: &Question,
     loading: &Loading,
     worker: &Worker,
 ) -> Vec<Candidate> {
@@ -47,13 +47,13 @@ pub(in crate::model) fn fence(
     let fenced = |candidate: Candidate| {
         let subject = Subject {
             path: path.to_owned(),
-            digest: file_digest.to_owned(),
+            digest: question.digest.clone(),
             inputs: Vec::new(),
             outputs: Vec::new(),
             threads: loading.threads,
             only: None,
             onnxruntime: loading.onnxruntime.clone(),
-            memory_bytes: loading.memory_bytes.unwrap_or_else(most_memory),
+            memory_bytes: loading.memory_bytes.unwrap_or_else(|| most_memory(question.size())),
         };
         let device = candidate.backend.device().clone();
         Candidate { backend: Arc::new(Fenced { device, subject, worker: worker.clone() }), ..candidate }

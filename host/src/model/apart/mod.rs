@@ -17,8 +17,10 @@ use crate::base::{Error, Result, free_memory, watch_memory};
 pub(super) use fenced::fence;
 pub(super) use trial::Trial;
 
-/// Most memory such a process takes, where the machine has twice as much to give.
-const MOST_MEMORY: u64 = 8 << 30;
+/// Memory such a process takes at most, beside [`PER_BYTE`] for each byte of the model.
+const MOST_MEMORY: u64 = 2 << 30;
+/// Several back ends hold the weights, some of them twice.
+const PER_BYTE: u64 = 8;
 /// Lowers what competes with the streams.
 const NICE: i32 = 10;
 
@@ -32,9 +34,11 @@ pub(super) fn worker(program: &Path) -> Worker {
     }
 }
 
-/// Half of what is free, for the other half is the streams', and 8 GiB at most.
-pub fn most_memory() -> u64 {
-    free_memory().map_or(MOST_MEMORY, |free| MOST_MEMORY.min(free / 2))
+/// Most memory for a model of so many bytes: 2 GiB and eight times these, and half of what is free at most, for the
+/// other half is the streams'.
+pub fn most_memory(model_bytes: u64) -> u64 {
+    let most = MOST_MEMORY.saturating_add(PER_BYTE.saturating_mul(model_bytes));
+    free_memory().map_or(most, |free| most.min(free / 2))
 }
 
 /// A model's file, and what of the machine it may run on.

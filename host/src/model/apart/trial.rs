@@ -10,12 +10,14 @@ use super::{Subject, most_memory};
 use crate::base::{Error, Result, Secret};
 use crate::model::Remote;
 use crate::model::engine::{Loading, lanes};
-use crate::model::gate::{Ended, Fill, Gate, LeftOut, Patience, Question};
+use crate::model::gate::{Candidate, Ended, Fill, Gate, LeftOut, Patience, Question, label};
 use crate::model::tensor::Array;
-use crate::model::worker::{Answers, Kind, Message, Process, Refusal, Worker};
+use crate::model::worker::{Answers, Kind, Message, Process, Refusal, Word, Worker};
 
-/// Longest time between two words: a software graphics device may load for five minutes.
-const LONGEST: Duration = Duration::from_secs(330);
+/// Longest time between two words of the process: a back end may load for a minute, and a software graphics device,
+/// which is only tried where all are, for five.
+const LONGEST: Duration = Duration::from_secs(75);
+const LONGEST_OF_ALL: Duration = Duration::from_secs(330);
 
 /// Has a model judged in another process.
 pub(in crate::model) struct Trial<'a> {
@@ -34,6 +36,8 @@ pub(super) struct Request {
     natural: Vec<Vec<Array>>,
     wanted: Option<String>,
     thorough: bool,
+    /// Labels of the back ends to be compared; others that the process finds are not.
+    all: Vec<String>,
     left_out: Vec<LeftOut>,
     remote: Option<Remote>,
     /// The remote's; a secret is in no other way sent.
@@ -46,6 +50,7 @@ impl Trial<'_> {
     pub(in crate::model) fn judge(
         &self,
         question: &Question,
+        all: &[Candidate],
         left_out: &[LeftOut],
         progress: &dyn Fn(&str),
     ) -> Result<Vec<u8>, Ended> {
@@ -60,13 +65,14 @@ impl Trial<'_> {
                 threads: question.threads,
                 only: self.loading.only.clone(),
                 onnxruntime: self.loading.onnxruntime.clone(),
-                memory_bytes: self.loading.memory_bytes.unwrap_or_else(most_memory),
+                memory_bytes: self.loading.memory_bytes.unwrap_or_else(|| most_memory(question.size())),
             },
             name: question.name.clone(),
             fills: question.fills.clone(),
             natural: question.natural.iter().map(|inputs| inputs.to_vec()).collect(),
             wanted: question.wanted.clone(),
             thorough: question.thorough,
+            all: all.iter().map(|candidate| label(candidate.backend.device())).collect(),
             left_out: left_out.to_vec(),
             remote: remote.cloned(),
             token: remote.and_then(|remote| remote.token.as_ref()).map(|token| token.expose().to_owned()),
@@ -74,12 +80,17 @@ impl Trial<'_> {
         };
         let bytes = postcard::to_stdvec(&request).map_err(|error| broken(error.to_string()))?;
         let mut process = Process::start(&self.worker, &[]).map_err(broken)?;
-        let mut device = None;
-        let verdict =
-            process.ask_aloud(Message { kind: Kind::Judge, bytes }, LONGEST, &mut |kind, said| match kind {
-                Kind::Doing => device = Some(said.to_owned()),
-                _ => progress(said),
-            });
+        let (mut device, mut last) = (None, "starting".to_owned());
+        let longest = if question.thorough || question.wanted.is_some() { LONGEST_OF_ALL } else { LONGEST };
+        let request = Message { kind: Kind::Judge, bytes };
+        let verdict = process.ask_aloud(request, longest, &mut |word| match word {
+            Word::Said(Kind::Doing, label) => device = Some(label.to_owned()),
+            Word::Said(_, line) => {
+                line.clone_into(&mut last);
+                progress(line);
+            }
+            Word::Silent(time) => progress(&format!("{last}: {} s so far", time.as_secs())),
+        });
         verdict.map_err(|refusal| match refusal {
             Refusal::Refused(why) => Ended::Judged(Error::model(why)),
             Refusal::Lost(why) => Ended::Died { device, why },
@@ -93,7 +104,8 @@ pub(super) fn judge(request: Request, answers: &Answers) -> Result<Vec<u8>> {
     let file = subject.open(answers)?;
     let remote = request.remote.map(|remote| Remote { token: token.map(Secret::new), ..remote });
     let loading = Loading { remote, program: Some(request.program), ..subject.loading() };
-    let candidates = loading.candidates()?.all;
+    let mut candidates = loading.candidates()?.all;
+    candidates.retain(|candidate| request.all.contains(&label(candidate.backend.device())));
     let question = Question {
         name: request.name,
         digest: subject.digest,

@@ -129,7 +129,9 @@ const PARTS: [(Read, &[&str]); 5] = [
 /// More values are no constant that a person wrote.
 const MOST_VALUES: usize = 1 << 20;
 /// Labels beyond this are no labels.
-const MOST_LABEL_BYTES: u64 = 16 << 20;
+const MOST_LABEL_BYTES: u64 = 4 << 20;
+/// Characters of a label; it stands beside every box.
+const MOST_LABEL: usize = 200;
 
 pub(super) fn check(document: &DeTable<'_>, folder: &Path) -> Result<Description, Wrong> {
     known_keys(document)?;
@@ -752,6 +754,8 @@ fn check_labels(section: &Section<'_>, read: Read, folder: &Path) -> Result<Vec<
         Ok(text) => text,
         Err(error) => return wrong(node.span(), format!("labels {shown} cannot be read: {error}")),
     };
+    // Windows' editors put a mark in front.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let names: Vec<String> = text.trim_end().lines().map(|line| line.trim().to_owned()).collect();
     if let Some(empty) = names.iter().position(String::is_empty) {
         return wrong(node.span(), format!("labels {shown} has nothing on line {}", empty + 1));
@@ -761,6 +765,10 @@ fn check_labels(section: &Section<'_>, read: Read, folder: &Path) -> Result<Vec<
     }
     if let Some(line) = names.iter().position(|name| name.chars().any(deceives)) {
         return wrong(node.span(), format!("labels {shown}, line {}: {DECEIVES}", line + 1));
+    }
+    if let Some(line) = names.iter().position(|name| name.chars().count() > MOST_LABEL) {
+        let most = format!("the label is longer than {MOST_LABEL} characters");
+        return wrong(node.span(), format!("labels {shown}, line {}: {most}", line + 1));
     }
     Ok(names)
 }

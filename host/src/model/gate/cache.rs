@@ -64,15 +64,16 @@ pub(super) fn read(file: &Path, key: &str, now_us: i64) -> Result<Option<Kept>, 
             file.display()
         )
     };
-    let opened = match std::fs::File::open(file) {
-        Ok(opened) => opened,
+    // A pipe would be waited for.
+    let data = match std::fs::metadata(file) {
+        Ok(data) => data,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(broken(&error)),
     };
-    let data = opened.metadata().map_err(|error| broken(&error))?;
     if !data.is_file() || data.len() > LARGEST {
         return Err(broken(&"it is not a file of Transom's"));
     }
+    let opened = std::fs::File::open(file).map_err(|error| broken(&error))?;
     let mut text = Vec::new();
     opened.take(LARGEST).read_to_end(&mut text).map_err(|error| broken(&error))?;
     let kept: Kept = serde_json::from_slice(&text).map_err(|error| broken(&error))?;

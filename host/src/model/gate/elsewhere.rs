@@ -9,7 +9,7 @@ use crate::base::{Error, Result};
 
 /// Has a model judged in another process: what [`Gate::judge_for`] gave there.
 pub(in crate::model) type Elsewhere<'a> =
-    &'a dyn Fn(&Question, &[LeftOut], &dyn Fn(&str)) -> Result<Vec<u8>, Ended>;
+    &'a dyn Fn(&Question, &[Candidate], &[LeftOut], &dyn Fn(&str)) -> Result<Vec<u8>, Ended>;
 
 /// A back end that is not to be tried again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,28 +62,29 @@ impl Gate {
         &self,
         question: &Question,
         candidates: &[Candidate],
-        key: &str,
-        notes: &[String],
+        mut notes: Vec<String>,
         elsewhere: Elsewhere<'_>,
         progress: &dyn Fn(&str),
     ) -> Result<(Verdict, Kept)> {
-        let (mut left_out, mut changed) = (Vec::<LeftOut>::new(), false);
+        let (mut candidates, mut left_out) = (candidates.to_vec(), Vec::<LeftOut>::new());
+        let mut died = false;
         loop {
-            let (device, why) = match elsewhere(question, &left_out, progress) {
+            let (device, why) = match elsewhere(question, &candidates, &left_out, progress) {
                 Ok(verdict) => {
                     let mut kept: Kept = serde_json::from_slice(&verdict)
                         .map_err(|error| Error::internal(format!("the verdict: {error}")))?;
-                    if kept.key != key {
-                        // A server or a card came or went in between.
-                        if std::mem::replace(&mut changed, true) {
+                    if kept.key != key_of(question, &candidates) {
+                        let gone = gone(&mut candidates, &kept);
+                        if gone.is_empty() {
                             let why =
                                 "what can run models here changes while it is being loaded; load it again";
                             return Err(Error::model(why));
                         }
+                        notes.extend(gone);
                         continue;
                     }
                     kept.report.notes.splice(0..0, notes.iter().cloned());
-                    match self.believe(question, candidates, &kept, progress) {
+                    match self.believe(question, &candidates, &kept, progress) {
                         Ok(mut verdict) => {
                             verdict.report.remembered = false;
                             return Ok((verdict, kept));
@@ -99,8 +100,24 @@ impl Gate {
                     progress(&format!("{device} is left out: {why}"));
                     left_out.push(LeftOut { device, why });
                 }
+                // Before it put anything to work: once may be chance.
+                None if !std::mem::replace(&mut died, true) => {}
                 _ => return Err(Error::model(why)),
             }
         }
     }
+}
+
+/// Takes off what is not in a verdict: a card or a server that went away since it was found.
+fn gone(candidates: &mut Vec<Candidate>, kept: &Kept) -> Vec<String> {
+    let mut gone = Vec::new();
+    candidates.retain(|candidate| {
+        let label = label(candidate.backend.device());
+        let there = kept.report.rows.iter().any(|row| row.label() == label);
+        if !there {
+            gone.push(format!("{label} was there and went away, so it is left out."));
+        }
+        there
+    });
+    gone
 }

@@ -92,6 +92,12 @@ impl Question {
         }
     }
 
+    /// Bytes of the model: its file, and what of it lies in others.
+    pub(in crate::model) fn size(&self) -> u64 {
+        let external = self.graph.external.iter().map(Bytes::len).sum::<usize>();
+        (self.bytes.len() + external) as u64
+    }
+
     fn wants(&self, device: &Device) -> bool {
         self.wanted.as_deref().is_some_and(|wanted| is_called(device, wanted))
     }
@@ -285,9 +291,7 @@ impl Gate {
             }
         }
         let (mut verdict, kept) = match elsewhere {
-            Some(elsewhere) => {
-                self.judge_elsewhere(question, candidates, &key, &notes, elsewhere, progress)?
-            }
+            Some(elsewhere) => self.judge_elsewhere(question, candidates, notes, elsewhere, progress)?,
             None => {
                 let verdict = self.judge_anew(question, candidates, notes, progress)?;
                 let kept = self.kept(key, candidates, &verdict);
@@ -604,9 +608,9 @@ impl Gate {
         let alone =
             !trials.iter().any(|trial| trial.session.is_some() && trial.row.standing == Standing::Agrees);
         let numbers = match &*question.natural {
-            [] => "noise, streaks and black".to_owned(),
-            [_] => "a natural picture, noise, streaks and black".to_owned(),
-            many => format!("{} natural pictures, noise, streaks and black", many.len()),
+            [] => "noise, streaks, black and white".to_owned(),
+            [_] => "a natural picture, noise, streaks, black and white".to_owned(),
+            many => format!("{} natural pictures, noise, streaks, black and white", many.len()),
         };
         notes.push(if alone {
             format!(

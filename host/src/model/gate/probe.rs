@@ -2,7 +2,7 @@
 //!
 //! Noise reaches every weight; streaks (runs of one value) have edges and flat parts as pictures have, and
 //! drive activations where noise averages out; the lowest value everywhere (a black picture) finds divisions
-//! by zero and logarithms of nothing; and the natural pictures of the caller are what a trained model answers
+//! by zero and logarithms of nothing, the highest (a white one) what grows beyond its type; and the natural pictures of the caller are what a trained model answers
 //! with confidence. All are fixed: the same on every machine and at every start.
 
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::tensor::{Array, Element, Port, Values};
 
 /// Raised when the probes, the bounds or the way of comparing change: cached verdicts of another are void.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// What an input takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,6 +48,7 @@ enum Make {
     Noise(u64),
     Streaks(u64),
     Lowest,
+    Highest,
 }
 
 /// All probes, the ones that show most first.
@@ -64,6 +65,7 @@ pub(super) fn probes(natural: &[Arc<Vec<Array>>]) -> Vec<Probe> {
     }
     probes.push(Probe { name: "streaks".to_owned(), make: Make::Streaks(3) });
     probes.push(Probe { name: "black".to_owned(), make: Make::Lowest });
+    probes.push(Probe { name: "white".to_owned(), make: Make::Highest });
     probes
 }
 
@@ -82,6 +84,7 @@ impl Probe {
                 Make::Noise(seed) => random(*seed + (salt << 32), at as u64),
                 Make::Streaks(seed) => random(*seed + (salt << 32), at as u64 / 16),
                 Make::Given(_) | Make::Lowest => 0.0,
+                Make::Highest => 1.0,
             };
             Array {
                 shape: port.shape.clone(),

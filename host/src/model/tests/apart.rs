@@ -7,7 +7,7 @@ use super::*;
 use crate::model::apart::{self, Trial, fence};
 use crate::model::backend::RunError;
 use crate::model::engine::{File, lanes};
-use crate::model::gate::{Gate, LeftOut, Patience, Question, Verdict};
+use crate::model::gate::{Candidate, Gate, LeftOut, Patience, Question, Verdict};
 use crate::model::outside::asked;
 use crate::model::tensor::{Array, Values};
 use crate::model::worker::Worker;
@@ -34,9 +34,10 @@ fn judged(onnx: &str, memory_bytes: u64, worker: Worker) -> (Result<Verdict>, Ve
     let question = asked(&file, file.graph.ports(&[]).unwrap(), 1);
     let candidates = loading.candidates().unwrap().all;
     let trial = Trial { path: &path, loading: &loading, worker };
-    let elsewhere = |question: &Question, left_out: &[LeftOut], progress: &dyn Fn(&str)| {
-        trial.judge(question, left_out, progress)
-    };
+    let elsewhere =
+        |question: &Question, all: &[Candidate], left_out: &[LeftOut], progress: &dyn Fn(&str)| {
+            trial.judge(question, all, left_out, progress)
+        };
     let said = Mutex::new(Vec::new());
     let gate = Gate::new(None, Patience::default(), lanes());
     let verdict = gate.judge(&question, &candidates, Some(&elsewhere), &|line| {
@@ -85,7 +86,7 @@ fn a_picture_that_makes_a_graph_grow_loses_its_process_and_nothing_else() {
     let file = File::read(&path).unwrap();
     assert_eq!(file.graph.sizes_from_values().as_deref(), Some("node 3 (Expand)"));
     let question = asked(&file, file.graph.ports(&[]).unwrap(), 1);
-    let candidates = fence(loading.candidates().unwrap().all, &path, &file.digest, &loading, &worker());
+    let candidates = fence(loading.candidates().unwrap().all, &path, &question, &loading, &worker());
     let gate = Gate::new(None, Patience::default(), lanes());
     let verdict = gate.judge(&question, &candidates, None, &|_| {}).unwrap();
     let picture = |value: f32| Array { shape: vec![1, 3, 6, 8], values: Values::F32(vec![value; 144]) };

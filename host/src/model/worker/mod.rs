@@ -7,5 +7,5 @@ mod process;
 mod serve;
 
 pub(in crate::model) use message::{Kind, Message};
-pub(in crate::model) use process::{Environment, Process, Refusal, Worker};
+pub(in crate::model) use process::{Environment, Process, Refusal, Word, Worker};
 pub(in crate::model) use serve::{Answers, serve, short};

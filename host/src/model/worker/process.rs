@@ -32,6 +32,16 @@ pub(in crate::model) enum Environment {
     Drivers,
 }
 
+/// What a worker does before it answers.
+pub(in crate::model) enum Word<'a> {
+    /// It says so.
+    Said(Kind, &'a str),
+    /// It has said nothing for so long.
+    Silent(Duration),
+}
+
+/// How often a silent worker is told of.
+const TICK: Duration = Duration::from_secs(10);
 /// What is kept of a worker's last words.
 const MOST_WORDS: usize = 4 << 10;
 /// Of a pipe, so that a picture goes through it in few pieces.
@@ -137,31 +147,40 @@ impl Process {
 
     /// The answer to a request, if it comes within `longest`; a worker that gives none is stopped.
     pub(in crate::model) fn ask(&mut self, request: Message, longest: Duration) -> Result<Vec<u8>, Refusal> {
-        self.ask_aloud(request, longest, &mut |_, _| {})
+        self.ask_aloud(request, longest, &mut |_| {})
     }
 
-    /// The same; `hear` is told what the worker says before it answers, and `longest` is between two words.
+    /// The same; `hear` is told what the worker says before it answers and how long it is silent, and `longest` is
+    /// between two words.
     pub(in crate::model) fn ask_aloud(
         &mut self,
         request: Message,
         longest: Duration,
-        hear: &mut dyn FnMut(Kind, &str),
+        hear: &mut dyn FnMut(Word<'_>),
     ) -> Result<Vec<u8>, Refusal> {
         let asked = request.kind;
         let sent = self.requests.as_ref().is_some_and(|requests| requests.send(request).is_ok());
+        let mut silent = Duration::ZERO;
         loop {
+            let wait = longest.saturating_sub(silent).min(TICK);
             let answer =
-                if sent { self.answers.recv_timeout(longest) } else { Err(RecvTimeoutError::Disconnected) };
+                if sent { self.answers.recv_timeout(wait) } else { Err(RecvTimeoutError::Disconnected) };
             let Message { kind, bytes } = match answer {
                 Ok(answer) => answer,
+                Err(RecvTimeoutError::Timeout) if silent + wait < longest => {
+                    silent += wait;
+                    hear(Word::Silent(silent));
+                    continue;
+                }
                 Err(why) => return Err(Refusal::Lost(self.silent(why, longest))),
             };
+            silent = Duration::ZERO;
             if kind == asked {
                 return Ok(bytes);
             }
             let text = String::from_utf8_lossy(&bytes).into_owned();
             match kind {
-                Kind::Doing | Kind::Progress => hear(kind, &text),
+                Kind::Doing | Kind::Progress => hear(Word::Said(kind, &text)),
                 Kind::Refused => return Err(Refusal::Refused(text)),
                 _ => {
                     self.stop();

@@ -43,7 +43,15 @@ pub(super) struct Found {
 /// Looks for libraries. `configured`: what the owner's configuration names, a file or a folder.
 pub(super) fn find(configured: Option<&Path>) -> Found {
     let mut found = Found::default();
-    if configured.is_none() && env::var_os(VARIABLE).is_some_and(|value| value == "none") {
+    if let Some(path) = configured {
+        if path == Path::new("none") {
+            found.looked.push("nowhere: the configuration says `none`".to_owned());
+        } else {
+            found.named(path, "named by the configuration");
+        }
+        return found;
+    }
+    if env::var_os(VARIABLE).is_some_and(|value| value == "none") {
         found.looked.push(format!("nowhere: {VARIABLE} is `none`"));
         return found;
     }
@@ -53,10 +61,6 @@ pub(super) fn find(configured: Option<&Path>) -> Found {
             return found;
         }
         found.looked.push(format!("{variable} (not set)"));
-    }
-    if let Some(path) = configured {
-        found.named(path, "named by the configuration");
-        return found;
     }
     let mut packages = BTreeSet::new();
     for (folder, whose) in python_homes() {

@@ -330,20 +330,52 @@ fn floats(tensor: &TensorProto) -> impl Iterator<Item = f32> + '_ {
     tensor.float_data.iter().copied().chain(raw)
 }
 
-/// Follows int64 values that were given to the graph through it: they fit int32, but what is computed from
-/// them may not, and rten would wrap it round. Sizes, indices and counts never come so far.
+/// Follows int64 values through a graph that were given to it, or made of floats that depend on what was given: what
+/// is computed from them may not fit int32, and rten would wrap it round. Sizes, indices and counts never come
+/// so far.
 #[derive(Clone, Default)]
-pub(super) struct Given(HashSet<String>);
+pub(super) struct Given {
+    /// All that depends on the values given to the graph.
+    varies: HashSet<String>,
+    /// Of these, what is int64.
+    whole: HashSet<String>,
+    /// Of these, what was made of floats, and cut to int32 where it was more.
+    made: HashSet<String>,
+}
 
 impl Given {
     pub(super) fn of<'a>(inputs: impl Iterator<Item = &'a str>, types: &Types) -> Given {
-        Given(inputs.filter(|name| types.get(name) == Some(DataType::Int64)).map(str::to_owned).collect())
+        let varies: HashSet<String> = inputs.map(str::to_owned).collect();
+        let whole = varies.iter().filter(|name| types.get(name) == Some(DataType::Int64)).cloned().collect();
+        Given { varies, whole, made: HashSet::new() }
     }
 
     /// Goes on to the next node, or says why it must not be run.
     pub(super) fn follow(&mut self, node: &NodeProto, types: &Types) -> Option<String> {
+        if matches!(node.op_type.as_str(), "Shape" | "Size") {
+            return None;
+        }
+        if node.input.iter().any(|name| self.varies.contains(name)) {
+            self.varies.extend(node.output.iter().cloned());
+        }
+        let is = |name: &str, kinds: &[DataType]| types.get(name).is_some_and(|kind| kinds.contains(&kind));
+        let floats = [DataType::Float, DataType::Float16, DataType::Double];
+        if let (true, [input, ..], [output]) =
+            (matches!(node.op_type.as_str(), "Cast" | "CastLike"), &node.input[..], &node.output[..])
+        {
+            if self.varies.contains(input) && is(input, &floats) && is(output, &[DataType::Int64]) {
+                self.whole.insert(output.clone());
+                self.made.insert(output.clone());
+                return None;
+            }
+            if self.made.contains(input) && is(output, &floats) {
+                return Some(format!(
+                    "would come out wrong: `{input}` is int64 made of floats, which rten cuts to int32"
+                ));
+            }
+        }
         let whole = |name: &String| types.get(name).is_none_or(|kind| kind == DataType::Int64);
-        let from = node.input.iter().find(|name| self.0.contains(*name))?.clone();
+        let from = node.input.iter().find(|name| self.whole.contains(*name))?.clone();
         let grows = matches!(
             node.op_type.as_str(),
             "Add"
@@ -369,10 +401,14 @@ impl Given {
         let outputs: Vec<&String> = node.output.iter().filter(|name| whole(name)).collect();
         if grows && !outputs.is_empty() {
             return Some(format!(
-                "would come out wrong: it computes with int64 values given in `{from}`, and rten computes them in int32"
+                "would come out wrong: it computes with int64 values in `{from}` that come out of the inputs, and rten \
+                 computes them in int32"
             ));
         }
-        self.0.extend(outputs.into_iter().cloned());
+        if self.made.contains(&from) {
+            self.made.extend(outputs.iter().map(|name| (*name).clone()));
+        }
+        self.whole.extend(outputs.into_iter().cloned());
         None
     }
 }

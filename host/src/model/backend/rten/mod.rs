@@ -232,6 +232,10 @@ fn array(name: &str, element: Element, value: Value) -> Result<Array, String> {
             (tensor.shape().to_vec(), Values::I32(tensor.into_data()))
         }
         (Value::Int32Tensor(tensor), Element::Int64) => {
+            // Floats that are more were cut to these.
+            if tensor.iter().any(|value| matches!(*value, i32::MIN | i32::MAX)) {
+                return Err(format!("output `{name}` has a value beyond int32, which rten computes in"));
+            }
             (tensor.shape().to_vec(), Values::I64(tensor.iter().map(|value| i64::from(*value)).collect()))
         }
         (Value::Int32Tensor(tensor), Element::Bool) => {

@@ -349,8 +349,23 @@ fn integers_that_may_grow_beyond_int32_are_refused() {
     let case = Case::of(node("Mul", &["x", "x"], &["y"]), long("x"), long("y"));
     assert_eq!(
         case.refusal(&[&[1]]),
-        "node `the Mul` (Mul) would come out wrong: it computes with int64 values given in `x`, and rten \
-         computes them in int32"
+        "node `the Mul` (Mul) would come out wrong: it computes with int64 values in `x` that come out of the \
+         inputs, and rten computes them in int32"
+    );
+    let whole = |from: &str, to: &str| with(node("Cast", &[from], &[to]), "to", int(DataType::Int64 as i64));
+    let mut case = Case::of(node("Mul", &["i", "i"], &["y"]), float("x", &[Is(1)]), long("y"));
+    case.nodes.insert(0, whole("x", "i"));
+    assert!(case.refusal(&[&[1]]).contains("int64 values in `i`"));
+    let back = with(node("Cast", &["i"], &["y"]), "to", int(DataType::Float as i64));
+    let mut case = Case::of(back, float("x", &[Is(1)]), float("y", &[Is(1)]));
+    case.nodes.insert(0, whole("x", "i"));
+    assert!(case.refusal(&[&[1]]).contains("`i` is int64 made of floats"));
+    let case = Case::of(whole("x", "y"), float("x", &[Is(2)]), value("y", DataType::Int64, &[Is(2)]));
+    assert_eq!(case.run(&[array(&[2], Values::F32(vec![7.9, -3.0]))])[0].values, Values::I64(vec![7, -3]));
+    let lost = case.load(&[&[2]]).unwrap().run(&[&array(&[2], Values::F32(vec![4e9, 1.0]))]);
+    assert_eq!(
+        lost,
+        Err(RunError::Failed("output `y` has a value beyond int32, which rten computes in".to_owned()))
     );
     let case = Case::of(node("Add", &["s", "c"], &["y"]), float("x", &[Is(1)]), long("y"))
         .constant(longs("c", &[5_000_000_000]));
