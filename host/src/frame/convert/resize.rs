@@ -62,6 +62,8 @@ pub(super) struct Plane {
     rows: Axis,
     /// Two bands of rows, one of them standing or on its way.
     bands: [Vec<u8>; 2],
+    /// The same of rows that have been summed.
+    summed: [Vec<i16>; 2],
     /// Between the two axes.
     half: Vec<i16>,
 }
@@ -69,7 +71,8 @@ pub(super) struct Plane {
 impl Plane {
     /// Of the working memory.
     pub(super) fn bytes(&self) -> usize {
-        self.bands.iter().map(Vec::capacity).sum::<usize>() + self.half.capacity() * size_of::<i16>()
+        let summed = self.summed.iter().chain([&self.half]).map(Vec::capacity).sum::<usize>();
+        self.bands.iter().map(Vec::capacity).sum::<usize>() + summed * size_of::<i16>()
     }
 
     /// Brings `window` of the plane `from` (`from_size` samples, rows without padding) to `to_size` in `to`.
@@ -85,7 +88,7 @@ impl Plane {
     ) {
         self.columns.set(Cut::new(window.left, window.width, from_size.0, to_size.0, grow[0]));
         self.rows.set(Cut::new(window.top, window.height, from_size.1, to_size.1, grow[1]));
-        let Plane { columns, rows, bands, half } = self;
+        let Plane { columns, rows, bands, summed, half } = self;
         let stride = from_size.0 as usize;
         let from = &from[rows.cut.first * stride + columns.cut.first..];
         widest(
@@ -100,7 +103,7 @@ impl Plane {
                         rows.cut.drawn,
                         #[inline(always)]
                         |y, row| sum_row(rows.of(y), from, stride, row),
-                        bands,
+                        summed,
                         to,
                     );
                 } else {
@@ -129,20 +132,20 @@ fn sum_rows<S: Sample>(axis: &Axis, from: &[S], stride: usize, width: usize, to:
 }
 
 #[inline(always)]
-fn sum_row<S: Sample>((first, weights): (usize, &[i16]), from: &[S], stride: usize, to: &mut [u8]) {
-    let (from, to) = sum_runs::<S, RUN>(weights, &from[first * stride..], stride, to);
-    let (from, to) = sum_runs::<S, 8>(weights, from, stride, to);
-    sum_runs::<S, 1>(weights, from, stride, to);
+fn sum_row<S: Sample, T: Sample>((first, weights): (usize, &[i16]), from: &[S], stride: usize, to: &mut [T]) {
+    let (from, to) = sum_runs::<S, T, RUN>(weights, &from[first * stride..], stride, to);
+    let (from, to) = sum_runs::<S, T, 8>(weights, from, stride, to);
+    sum_runs::<S, T, 1>(weights, from, stride, to);
 }
 
 /// Draws `COUNT` samples at once as often as there are so many, and gives what is left.
 #[inline(always)]
-fn sum_runs<'a, S: Sample, const COUNT: usize>(
+fn sum_runs<'a, S: Sample, T: Sample, const COUNT: usize>(
     weights: &[i16],
     from: &'a [S],
     stride: usize,
-    to: &'a mut [u8],
-) -> (&'a [S], &'a mut [u8]) {
+    to: &'a mut [T],
+) -> (&'a [S], &'a mut [T]) {
     let (runs, rest) = to.as_chunks_mut::<COUNT>();
     let done = runs.len() * COUNT;
     for (at, run) in runs.iter_mut().enumerate() {
@@ -157,16 +160,16 @@ fn sum_runs<'a, S: Sample, const COUNT: usize>(
 
 /// Draws the columns of `to` from `rows` rows that `row` fills.
 #[inline(always)]
-fn sum_columns<T: Sample>(
+fn sum_columns<S: Sample, T: Sample>(
     axis: &Axis,
     rows: usize,
-    mut row: impl FnMut(usize, &mut [u8]),
-    [band, other]: &mut [Vec<u8>; 2],
+    mut row: impl FnMut(usize, &mut [S]),
+    [band, other]: &mut [Vec<S>; 2],
     to: &mut Vec<T>,
 ) {
     let Cut { samples, drawn, .. } = axis.cut;
-    band.resize(samples * LANES, 0);
-    other.resize(samples * LANES, 0);
+    band.resize(samples * LANES, S::default());
+    other.resize(samples * LANES, S::default());
     let mut drawn_band = vec![T::default(); drawn * LANES];
     let mut drawn_other = vec![T::default(); drawn * LANES];
     // Whole bands; what the last one has too much is cut off.
@@ -194,7 +197,7 @@ fn sum_columns<T: Sample>(
 }
 
 #[inline(always)]
-fn sum_side_by_side<T: Sample>(weights: &[i16], columns: &[[u8; LANES]]) -> [T; LANES] {
+fn sum_side_by_side<S: Sample, T: Sample>(weights: &[i16], columns: &[[S; LANES]]) -> [T; LANES] {
     sum(
         weights,
         #[inline(always)]

@@ -501,6 +501,7 @@ impl Gate {
         let mut steady = true;
         for (number, probe) in probes.iter().enumerate() {
             let inputs = Arc::new(probe.inputs(&question.inputs, &question.fills));
+            progress(&format!("asking {device} … {}", probe.name));
             let Some((wants, _)) = trials[reference].run(&inputs, &probe.name) else { return Ok(None) };
             if wants.len() != question.outputs.len() {
                 let reason = format!("it gives {} outputs, not {}", wants.len(), question.outputs.len());
