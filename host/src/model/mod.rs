@@ -11,6 +11,7 @@ mod backend;
 mod description;
 mod engine;
 mod gate;
+mod loading;
 mod onnx;
 mod outside;
 mod prepare;
@@ -41,8 +42,9 @@ use tensor::Array;
 pub use apart::{most_memory, work as model_worker};
 pub use backend::remote::{Encoding, Settings as Remote};
 pub use backend::wonnx::work as gpu_worker;
-pub use engine::{Asker, Loading};
+pub use engine::Asker;
 pub use gate::{Batched, Report, Row, Standing};
+pub use loading::Loading;
 pub use outside::{Guessed, Ran, check, guess, infer_file};
 pub use service::AppReport;
 

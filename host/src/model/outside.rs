@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::backend::{Backend, RunError, Session, Source};
 use super::description::Description;
-use super::engine::{Engine, File, Loading, judge};
+use super::engine::{Engine, File, judge};
 use super::gate::{self, Candidate, Question};
+use super::loading::Loading;
 use super::onnx::Named;
 use super::tensor::{Array, Port, shown};
 use super::{Report, about};

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::{Subject, most_memory};
 use crate::base::{Error, Result};
 use crate::model::backend::{Backend, Device, DeviceKind, RunError, Session, Source};
-use crate::model::engine::{File, Loading};
+use crate::model::engine::File;
 use crate::model::gate::{Candidate, Question, label};
+use crate::model::loading::Loading;
 use crate::model::tensor::Array;
 use crate::model::worker::{Answers, Kind, Message, Process, Refusal, Worker};
 

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::engine::{File, Loading};
+use super::engine::File;
+use super::loading::Loading;
 use super::tensor::Port;
 use super::worker::{self, Answers, Environment, Kind, Message, Worker};
 use crate::base::{Error, Result, free_memory, watch_memory};

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::{Subject, most_memory};
 use crate::base::{Error, Result, Secret};
 use crate::model::Remote;
-use crate::model::engine::{Loading, lanes};
+use crate::model::engine::lanes;
 use crate::model::gate::{Candidate, Ended, Fill, Gate, LeftOut, Patience, Question, label};
+use crate::model::loading::Loading;
 use crate::model::tensor::Array;
 use crate::model::worker::{Answers, Kind, Message, Process, Refusal, Word, Worker};
 

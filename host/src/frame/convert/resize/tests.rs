@@ -88,8 +88,7 @@ fn compare(
 fn any_window_and_size_is_within_one_of_the_exact_value() {
     let mut dice = Dice(0x5eed);
     let mut plane = Plane::default();
-    // Where rows come first, what stands between the axes is rounded.
-    let (mut differ, mut all) = ([0; 2], [0; 2]);
+    let (mut differ, mut all) = (0, 0);
     for _ in 0..4000 {
         let size = (dice.side(150), dice.side(60));
         let from = dice.noise(size.0 as usize * size.1 as usize);
@@ -101,12 +100,10 @@ fn any_window_and_size_is_within_one_of_the_exact_value() {
             .map(|(drawn, length)| f64::from(drawn) > length && dice.below(4) > 0);
         let (off, differing, count) = compare(&mut plane, &from, size, window, grow, to_size);
         assert!(off <= 1, "{off}: {window:?} of {size:?} to {to_size:?}, {grow:?}");
-        let rows_first = usize::from(f64::from(to_size.1) <= height);
-        differ[rows_first] += differing;
-        all[rows_first] += count;
+        differ += differing;
+        all += count;
     }
-    let share = |at: usize| differ[at] as f64 / all[at] as f64;
-    assert!(share(0) < 0.03 && share(1) < 0.15, "{} {}", share(0), share(1));
+    assert!(differ * 50 < all, "{differ} of {all}");
 }
 
 #[test]
