@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
@@ -360,6 +360,13 @@ pub(super) fn judge(question: &Question, path: &Path, loading: &Loading) -> Resu
             loading.notices.info(format!("model `{}`: {line}", question.name));
         }
     })?;
+    if let Some(why) = &verdict.unkept {
+        // Once a process: the folder is the same for all models.
+        static SAID: AtomicBool = AtomicBool::new(false);
+        if !SAID.swap(true, Ordering::Relaxed) {
+            loading.notices.warn(why.clone());
+        }
+    }
     if let Some((why, Some(candidate))) = away {
         verdict.ranked.insert(0, Ranked { candidate, session: None, batching: None, away: Some(why) });
     }

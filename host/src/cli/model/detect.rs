@@ -134,7 +134,8 @@ struct Look {
 impl Look {
     fn at(&self, frame: &Frame) -> Result<Told> {
         let Look { model, asker, score } = self;
-        let wrong = |error: crate::frame::AskError| Error::model(error.to_string());
+        let wrong =
+            |error: crate::frame::AskError| Error::model(format!("model `{}`: {error}", model.name()));
         Ok(match model.kind() {
             ModelKind::Detector => {
                 show::detections(&model.detect(asker, frame, None, *score).map_err(wrong)?, model.labels())

@@ -170,6 +170,8 @@ pub(in crate::model) struct Verdict {
     pub(in crate::model) ranked: Vec<Ranked>,
     /// Proves a back end again.
     pub(in crate::model) again: Arc<Again>,
+    /// Why it is not kept for the next start, where it should be and this is the first that is not.
+    pub(in crate::model) unkept: Option<String>,
 }
 
 /// Why a device is left alone.
@@ -339,7 +341,7 @@ impl Gate {
         let mut report = kept.report.clone();
         report.remembered = true;
         report.model.clone_from(&question.name);
-        Ok(Verdict { report, ranked, again })
+        Ok(Verdict { report, ranked, again, unkept: None })
     }
 
     fn kept(&self, key: String, candidates: &[Candidate], verdict: &Verdict) -> Kept {
@@ -358,7 +360,8 @@ impl Gate {
             let folder = file.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
             let mut unkept = self.unkept.lock().unwrap_or_else(PoisonError::into_inner);
             if unkept.insert(folder) {
-                verdict.report.notes.push(why);
+                verdict.report.notes.push(why.clone());
+                verdict.unkept = Some(why);
             }
         }
     }
@@ -460,7 +463,7 @@ impl Gate {
             patience: self.patience,
             lanes: Arc::clone(&self.lanes),
         };
-        Ok(Verdict { report, ranked: ranked.collect(), again: Arc::new(again) })
+        Ok(Verdict { report, ranked: ranked.collect(), again: Arc::new(again), unkept: None })
     }
 
     fn remember_hung(&self, trials: &[Trial]) {
