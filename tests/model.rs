@@ -296,6 +296,37 @@ fn answers_are_drawn() {
 }
 
 #[test]
+fn what_is_looked_at_is_not_drawn_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clip, link) = (folder.path().join("clip.mp4"), folder.path().join("link.mp4"));
+    std::fs::copy(file("tests/clips/plain.mp4"), &clip).unwrap();
+    std::os::unix::fs::symlink(&clip, &link).unwrap();
+    for drawn in [&clip, &link] {
+        let done = model(["detect", path(&file("models/person")), path(&clip), "--draw", path(drawn)]);
+        assert_eq!(done.code(), 2, "{}", done.stderr);
+        assert!(done.stderr.contains("is the very file that is looked at"), "{}", done.stderr);
+    }
+    assert_eq!(std::fs::read(&clip).unwrap(), std::fs::read(file("tests/clips/plain.mp4")).unwrap());
+}
+
+#[test]
+fn a_graph_whose_sizes_come_out_of_the_pixels_runs_in_a_process_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(file("host/src/model/testdata/bright.onnx"), folder.path().join("model.onnx")).unwrap();
+    let toml = "[model]\nname = \"bright\"\nfile = \"model.onnx\"\n[input]\nwidth = 8\nheight = 6\nscale = 1.0\n\
+                [output]\nread = \"raw\"\n";
+    std::fs::write(folder.path().join("model.toml"), toml).unwrap();
+    let done = model(["check", path(folder.path())]);
+    assert_eq!(done.code(), 0, "{}", done.stderr);
+    let words = done.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("Sizes in this graph come out of the pixels (node 3 (Expand))"), "{words}");
+    let clip = file("tests/clips/plain.mp4");
+    let done = model(["detect", path(folder.path()), path(&clip), "--frames", "5", "--json"]);
+    assert_eq!(done.code(), 0, "{}", done.stderr);
+    assert_eq!(done.events().len(), 5);
+}
+
+#[test]
 fn infer_says_what_is_missing_or_does_not_fit() {
     let folder = tempfile::tempdir().unwrap();
     let onnx = file("models/person/model.onnx");

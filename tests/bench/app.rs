@@ -122,7 +122,13 @@ pub(crate) fn run(app: &Path, arguments: &[&str], core: Option<usize>) -> Ran {
         }
         None => Command::new(transom()),
     };
-    command.arg("run").arg(app).args(["--events", "/dev/null"]).arg("--summary").arg(&report).args(arguments);
+    command
+        .arg("run")
+        .arg(app)
+        .args(["--grant", "all", "--events", "/dev/null"])
+        .arg("--summary")
+        .arg(&report)
+        .args(arguments);
     command.stdout(Stdio::null());
     let done = measure::run(&mut command).unwrap_or_else(|error| panic!("{error}"));
     let summary = std::fs::read_to_string(&report).expect("the run wrote its summary");
