@@ -192,13 +192,15 @@ impl Process {
 
     /// Why a worker says nothing. It is stopped.
     fn silent(&mut self, why: RecvTimeoutError, longest: Duration) -> String {
-        let (called, status) = (self.called, self.stop());
+        let called = self.called;
         match why {
             RecvTimeoutError::Timeout => {
+                self.stop();
                 let seconds = longest.as_secs();
                 format!("{called} did not answer within {seconds} s and was stopped{}", self.last_words())
             }
             RecvTimeoutError::Disconnected => {
+                let status = self.ended();
                 let status = status.map_or_else(|| "no status".to_owned(), |status| status.to_string());
                 format!("{called} ended by itself ({status}){}", self.last_words())
             }
@@ -216,6 +218,18 @@ impl Process {
     #[cfg(test)]
     pub(in crate::model) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// How one ended that has closed its pipes: it may still be on its way out.
+    fn ended(&mut self) -> Option<std::process::ExitStatus> {
+        for _ in 0..100 {
+            match self.child.try_wait() {
+                Ok(None) => std::thread::sleep(Duration::from_millis(5)),
+                Ok(status) => return status,
+                Err(_) => break,
+            }
+        }
+        self.stop()
     }
 
     fn stop(&mut self) -> Option<std::process::ExitStatus> {
