@@ -15,7 +15,7 @@ mod simd;
 pub use clock::{Clock, process_cpu, thread_cpu};
 pub use error::{Error, Kind, Result};
 pub use file::{read_file, read_text};
-pub use memory::{free_memory, process_memory, watch_memory};
+pub use memory::{free_memory, memory_of, process_memory, watch_memory};
 pub use meter::{Meter, MeterReport};
 pub use notice::{Notice, Notices, deceives};
 pub use panic::panic_message;

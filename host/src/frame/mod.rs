@@ -14,11 +14,11 @@ use bytes::Bytes;
 
 pub use answer::{AskError, Cells, ClassMap, ClassScore, Detection, Embedding, Point, Pose, Tensor};
 pub use color::{Color, Matrix};
+pub(crate) use convert::rows;
 pub use convert::{
     Fit, MAX_BYTES, MAX_SIDE, PAD, Picture, PictureError, PixelFormat, PixelRect, Placement, Shape, jpeg,
     picture,
 };
-pub(crate) use convert::{gray_rows, rows};
 pub use memo::Memo;
 pub use pool::{Planes, Pool};
 pub use region::Region;

@@ -3,7 +3,7 @@
 use super::description::{Channels, Input, Layout};
 use super::tensor::{Array, Element, Values};
 use crate::base::widest;
-use crate::frame::{Frame, PictureError, PixelFormat, PixelRect, Placement, Shape, gray_rows, rows};
+use crate::frame::{Frame, PictureError, PixelFormat, PixelRect, Placement, Shape, rows};
 
 /// Turns pixels into tensor values: `pixel * gain + offset` for each channel, in the tensor's order.
 pub(super) struct Prepare {
@@ -39,14 +39,7 @@ impl Prepare {
 
     /// Memory for the tensor.
     pub(super) fn blank(&self) -> Array {
-        let size = self.axes.iter().product();
-        let values = match self.element {
-            Element::Float16 => Values::F16(vec![0; size]),
-            Element::Uint8 => Values::U8(vec![0; size]),
-            Element::Int32 => Values::I32(vec![0; size]),
-            _ => Values::F32(vec![0.0; size]),
-        };
-        Array { shape: self.axes.clone(), values }
+        Array::zeros(self.element, &self.axes)
     }
 
     /// The values of black and of white, the least and the greatest over all channels.
@@ -68,11 +61,7 @@ impl Prepare {
         rect: PixelRect,
     ) -> Result<Placement, PictureError> {
         let take = &mut |y: usize, rgb: [&[u8]; 3]| self.row(&mut tensor.values, y, rgb);
-        if self.channels == Channels::Gray {
-            gray_rows(frame, rect, self.shape, self.pad, take)
-        } else {
-            rows(frame, rect, self.shape, self.pad, take)
-        }
+        rows(frame, rect, self.shape, self.channels != Channels::Gray, self.pad, take)
     }
 
     fn row(&self, values: &mut Values, y: usize, [r, g, b]: [&[u8]; 3]) {

@@ -142,6 +142,28 @@ pub struct Array {
     pub values: Values,
 }
 
+impl Array {
+    /// A tensor of nothing but zeros.
+    pub fn zeros(element: Element, shape: &[usize]) -> Array {
+        let many = shape.iter().product();
+        let values = match element {
+            Element::Float32 => Values::F32(vec![0.0; many]),
+            Element::Float16 => Values::F16(vec![0; many]),
+            Element::Float64 => Values::F64(vec![0.0; many]),
+            Element::Int8 => Values::I8(vec![0; many]),
+            Element::Int16 => Values::I16(vec![0; many]),
+            Element::Int32 => Values::I32(vec![0; many]),
+            Element::Int64 => Values::I64(vec![0; many]),
+            Element::Uint8 => Values::U8(vec![0; many]),
+            Element::Uint16 => Values::U16(vec![0; many]),
+            Element::Uint32 => Values::U32(vec![0; many]),
+            Element::Uint64 => Values::U64(vec![0; many]),
+            Element::Bool => Values::Bool(vec![false; many]),
+        };
+        Array { shape: shape.to_vec(), values }
+    }
+}
+
 /// What a graph's input or output is called, holds and measures, every size fixed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Port {

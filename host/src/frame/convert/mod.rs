@@ -166,29 +166,18 @@ pub fn picture(frame: &Frame, region: Option<Region>, shape: Shape) -> Result<Ar
 }
 
 /// Hands `take` the rows of the picture that [`picture`] would make, in order, as full-range red, green and
-/// blue planes, without storing or remembering it; `shape.format` is not looked at. For models, whose input
-/// tensors are planes anyway.
+/// blue planes, without storing or remembering it; where `color` is false each of the three is full-range luma.
+/// `shape.format` is not looked at. For models, whose input tensors are planes anyway.
 pub(crate) fn rows(
     frame: &Frame,
     rect: PixelRect,
     shape: Shape,
+    color: bool,
     pad: u8,
     take: &mut dyn FnMut(usize, [&[u8]; 3]),
 ) -> Result<Placement, PictureError> {
     shape.check()?;
-    Ok(draw(frame, rect, shape, true, pad, take))
-}
-
-/// [`rows`] in grey: each of the three planes is full-range luma.
-pub(crate) fn gray_rows(
-    frame: &Frame,
-    rect: PixelRect,
-    shape: Shape,
-    pad: u8,
-    take: &mut dyn FnMut(usize, [&[u8]; 3]),
-) -> Result<Placement, PictureError> {
-    shape.check()?;
-    Ok(draw(frame, rect, shape, false, pad, take))
+    Ok(draw(frame, rect, shape, color, pad, take))
 }
 
 fn interleave(row: &mut [u8], first: &[u8], second: &[u8], third: &[u8]) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::base::Clock;
 use crate::model::backend::{Device, DeviceKind, Session};
 use crate::model::gate::{Again, Batching, Candidate, Ranked, Unproved, Verdict, label};
-use crate::model::tensor::{Array, Element, Port, Values};
+use crate::model::tensor::{Array, Port};
 
 /// Takes a line for the owner: a back end was lost, or is back.
 pub(in crate::model) type Say = Arc<dyn Fn(String) + Send + Sync>;
@@ -241,6 +241,7 @@ impl Runner {
     /// Memory for inputs; what it holds is of an earlier question.
     pub(super) fn blank(&self) -> Arc<Vec<Array>> {
         let spare = self.0.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let zeros = |port: &Port| Array::zeros(port.element, &port.shape);
         spare.unwrap_or_else(|| Arc::new(self.0.again.question().inputs.iter().map(zeros).collect()))
     }
 
@@ -312,23 +313,4 @@ pub(super) fn apart(device: &Device) -> bool {
 
 fn bytes_of(port: &Port) -> usize {
     port.shape.iter().product::<usize>() * port.element.size()
-}
-
-fn zeros(port: &Port) -> Array {
-    let many = port.shape.iter().product();
-    let values = match port.element {
-        Element::Float32 => Values::F32(vec![0.0; many]),
-        Element::Float16 => Values::F16(vec![0; many]),
-        Element::Float64 => Values::F64(vec![0.0; many]),
-        Element::Int8 => Values::I8(vec![0; many]),
-        Element::Int16 => Values::I16(vec![0; many]),
-        Element::Int32 => Values::I32(vec![0; many]),
-        Element::Int64 => Values::I64(vec![0; many]),
-        Element::Uint8 => Values::U8(vec![0; many]),
-        Element::Uint16 => Values::U16(vec![0; many]),
-        Element::Uint32 => Values::U32(vec![0; many]),
-        Element::Uint64 => Values::U64(vec![0; many]),
-        Element::Bool => Values::Bool(vec![false; many]),
-    };
-    Array { shape: port.shape.clone(), values }
 }

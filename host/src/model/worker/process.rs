@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::message::{GREETING, Kind, MOST_BEFORE, Message};
+use crate::base::memory_of;
 
 /// How a worker is started: the program, and what makes it one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -209,10 +210,7 @@ impl Process {
 
     /// Resident memory of the worker; what a card of its own holds is not in it.
     pub(in crate::model) fn memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kilobytes = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
-        kilobytes.unwrap_or_default() << 10
+        memory_of(self.child.id(), "VmRSS").unwrap_or_default()
     }
 
     #[cfg(test)]
